@@ -1,0 +1,246 @@
+"""`archive.toml`: what an archive is called, why it may exist, and where it keeps things."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sonotheque.errors import BadInput, NotFound
+
+CONFIG_NAME = "archive.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A storage root: a directory that holds one whole copy of the vault.
+
+    `threat` names what could take this copy away, `location` where it stands; two roots with
+    the same location share a fate.
+    """
+
+    name: str
+    path: Path
+    location: str = ""
+    threat: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one reader may take from the reading room in a day, and one file cost to inspect."""
+
+    reader_bytes_per_day: int = 2_000_000_000
+    reader_recordings_per_day: int = 200
+    file_bytes_max: int = 8_000_000_000
+    tag_bytes_max: int = 16_000_000
+    inspection_seconds_max: int = 600
+    inspection_memory_bytes_max: int = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One archive's settings, with the places DESIGN gives its parts.
+
+    `embedded_licences` is the archive's policy on a public licence that the file's own tags
+    carry: "verified" takes it as the rights holder's word, "claimed" waits for a person.
+    """
+
+    directory: Path
+    name: str
+    mandate: str
+    contact: str = ""
+    roots: tuple[Root, ...] = ()
+    embedded_licences: str = "verified"
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def database(self) -> Path:
+        return self.directory / "sonotheque.db"
+
+    @property
+    def ledger(self) -> Path:
+        return self.directory / "ledger"
+
+    @property
+    def keys(self) -> Path:
+        return self.directory / "keys"
+
+    @property
+    def catalogue(self) -> Path:
+        return self.directory / "catalogue"
+
+    @property
+    def editions(self) -> Path:
+        return self.directory / "editions"
+
+    @property
+    def derived(self) -> Path:
+        return self.directory / "derived"
+
+    @property
+    def lock(self) -> Path:
+        return self.directory / ".lock"
+
+    @property
+    def publishing_lock(self) -> Path:
+        """Its own, so that a takedown need not wait for an edition to be built."""
+        return self.directory / ".lock-publishing"
+
+
+def read_config(directory: Path) -> Config:
+    """Read `directory`/archive.toml.
+
+    Raises NotFound where there is no archive, BadInput where the file cannot be understood.
+    """
+    path = directory / CONFIG_NAME
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(
+            "no archive here",
+            where=str(directory),
+            remedy="make one with `sonotheque init DIR --name NAME --mandate TEXT`, "
+            "or name one with --archive DIR",
+        ) from None
+    except UnicodeDecodeError as error:
+        raise BadInput("is not UTF-8 text", where=str(path), remedy="save it as UTF-8") from error
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(
+            f"is not valid TOML ({error})", where=str(path), remedy="correct that line"
+        ) from error
+    return _config_from(document, directory, path)
+
+
+def render_config(config: Config) -> str:
+    """`config` as the text of an archive.toml that `read_config` reads back as equal.
+
+    Raises BadInput for what no archive.toml can say.
+    """
+    lines = [
+        "[archive]",
+        f"name = {_toml_string(config.name)}",
+        f"mandate = {_toml_string(config.mandate)}",
+        f"contact = {_toml_string(config.contact)}",
+        "",
+        "[rights]",
+        "# A public licence in a file's own tags: \"verified\" (taken as its holder's word)",
+        '# or "claimed" (a person checks it before anything is shown).',
+        f"embedded_licences = {_toml_string(config.embedded_licences)}",
+        "",
+        "[limits]",
+    ]
+    defaults = Limits()
+    for name in Limits.__dataclass_fields__:
+        value = getattr(config.limits, name)
+        mark = "" if value != getattr(defaults, name) else "# "
+        lines.append(f"{mark}{name} = {value}")
+    for root in config.roots:
+        lines += [
+            "",
+            "[[root]]",
+            f"name = {_toml_string(root.name)}",
+            f"path = {_toml_string(_relative(root.path, config.directory))}",
+            f"location = {_toml_string(root.location)}",
+            f"threat = {_toml_string(root.threat)}",
+        ]
+    text = "\n".join(lines) + "\n"
+    path = config.directory / CONFIG_NAME
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadInput(
+            "would hold a name or a path that is not UTF-8",
+            where=str(path),
+            remedy="choose another name or path",
+        ) from error
+    _config_from(tomllib.loads(text), config.directory, path)
+    return text
+
+
+def _config_from(document: dict[str, Any], directory: Path, path: Path) -> Config:
+    archive = _table(document, "archive", path)
+    rights = _table(document, "rights", path)
+    limits = _table(document, "limits", path)
+    policy = _text(rights, "embedded_licences", path, default="verified")
+    if policy not in ("verified", "claimed"):
+        raise BadInput(
+            f"embedded_licences is {policy!r}",
+            where=str(path),
+            remedy='write "verified" or "claimed"',
+        )
+    unknown = sorted(set(limits) - set(Limits.__dataclass_fields__))
+    if unknown:
+        raise BadInput(
+            f"unknown limit {unknown[0]!r}",
+            where=str(path),
+            remedy=f"use one of {', '.join(Limits.__dataclass_fields__)}",
+        )
+    for name, value in limits.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+            raise BadInput(
+                f"limit {name} is {value!r}", where=str(path), remedy="write a whole number over 0"
+            )
+    roots = document.get("root", [])
+    if not isinstance(roots, list) or not all(isinstance(root, dict) for root in roots):
+        raise BadInput("root is not a list of tables", where=str(path), remedy="write [[root]]")
+    config = Config(
+        directory=directory,
+        name=_text(archive, "name", path),
+        mandate=_text(archive, "mandate", path),
+        contact=_text(archive, "contact", path, default=""),
+        roots=tuple(
+            Root(
+                name=_text(root, "name", path),
+                path=directory / _text(root, "path", path),
+                location=_text(root, "location", path, default=""),
+                threat=_text(root, "threat", path, default=""),
+            )
+            for root in roots
+        ),
+        embedded_licences=policy,
+        limits=Limits(**limits),
+    )
+    if not config.roots:
+        raise BadInput("names no storage root", where=str(path), remedy="add a [[root]] table")
+    names = [root.name for root in config.roots]
+    if len(set(names)) != len(names):
+        raise BadInput("two roots share a name", where=str(path), remedy="rename one of them")
+    places = [root.path.absolute() for root in config.roots]
+    if any(one.is_relative_to(other) for one, other in itertools.permutations(places, 2)):
+        raise BadInput(
+            "two roots stand in one place",
+            where=str(path),
+            remedy="give each a directory of its own, best on a disk of its own",
+        )
+    return config
+
+
+def _table(document: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
+    table = document.get(name, {})
+    if not isinstance(table, dict):
+        raise BadInput(f"{name} is not a table", where=str(path), remedy=f"write [{name}]")
+    return table
+
+
+def _text(table: dict[str, Any], name: str, path: Path, default: str | None = None) -> str:
+    value = table.get(name, default)
+    if not isinstance(value, str) or (default is None and not value.strip()):
+        raise BadInput(
+            f"{name} is missing or not text", where=str(path), remedy=f'write {name} = "…"'
+        )
+    return value
+
+
+def _toml_string(text: str) -> str:
+    # A JSON string is a TOML basic string, but for DEL, which TOML wants escaped.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
+
+
+def _relative(path: Path, directory: Path) -> str:
+    inside = path.is_relative_to(directory)
+    return str(path.relative_to(directory) if inside else path.absolute())

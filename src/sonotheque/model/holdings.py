@@ -1,0 +1,111 @@
+"""Holdings: what the archive keeps, and what happened to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sonotheque.model.findings import Finding, Severity
+from sonotheque.model.identifiers import DepositId, HoldingId, RecordingId, Sha512
+from sonotheque.model.music import AudioProperties, Match
+from sonotheque.model.terms import Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldFile:
+    """One file of a holding's newest version. `path` is its OCFL logical path."""
+
+    path: str
+    sha512: Sha512
+    byte_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """The preserved object of a recording; one OCFL object."""
+
+    id: HoldingId
+    version: int
+    created_at: str
+    files: tuple[HeldFile, ...]
+
+    @property
+    def audio(self) -> tuple[HeldFile, ...]:
+        """The audio files, oldest first; each is one encoding of the recording."""
+        return tuple(file for file in self.files if file.path.startswith("audio/"))
+
+
+class Outcome(StrEnum):
+    """Outcome of a fixity check (PREMIS eventOutcome)."""
+
+    PASS = "pass"
+    CORRUPT = "corrupt"
+    MISSING = "missing"
+    HEALED = "healed"
+    LOST = "lost"
+    """Wrong here, and no other root has a copy that verifies."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixityEvent:
+    """One check of one holding in one root. `path` names the file that is wrong, if one is."""
+
+    holding: HoldingId
+    root: str
+    outcome: Outcome
+    at: str
+    agent: str
+    path: str = ""
+    detail: str = ""
+
+
+class ItemStatus(StrEnum):
+    DEPOSITED = "deposited"
+    """A new holding, or a new encoding of a recording that is already held."""
+    ALREADY_HELD = "already-held"
+    """The same bytes are in the vault."""
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptItem:
+    """What became of one file of a deposit."""
+
+    path: str
+    status: ItemStatus
+    recording: RecordingId | None = None
+    holding: HoldingId | None = None
+    version: int | None = None
+    sha512: Sha512 | None = None
+    byte_count: int = 0
+    audio: AudioProperties | None = None
+    roots: tuple[str, ...] = ()
+    """The roots in which the holding was written and read back."""
+    decisions: tuple[Decision, ...] = ()
+    matches: tuple[Match, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def refused(self) -> bool:
+        return self.status is ItemStatus.REFUSED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What the archive acknowledges of one deposit. What it lists is on disk and synced."""
+
+    deposit: DepositId
+    at: str
+    source: str
+    items: tuple[ReceiptItem, ...]
+    findings: tuple[Finding, ...] = ()
+    """Findings about the delivery as a whole."""
+
+    @property
+    def accepted(self) -> bool:
+        """Nothing in the delivery was refused."""
+        everything = [*self.findings, *(f for item in self.items for f in item.findings)]
+        return bool(self.items) and not (
+            any(item.refused for item in self.items)
+            or any(finding.severity is Severity.ERROR for finding in everything)
+        )

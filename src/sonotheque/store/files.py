@@ -1,0 +1,247 @@
+"""Durable writes: what these functions return from is on the disk, not on its way there.
+
+Three rules, each of which the tests break on purpose: bytes are synced before the name that
+leads to them; a directory is synced after a name in it changed; nothing is ever visible under
+its final name before it is whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import time
+import unicodedata
+from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
+
+from sonotheque.errors import BadInput, EnvironmentFailure, SonothequeError
+
+CHUNK_BYTES = 1 << 20
+NAME_BYTES_MAX = 120
+_LOCK_POLL_SECONDS = 0.02
+# Names that open a device rather than a file where Windows reads them.
+_DEVICES = frozenset(
+    {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)}
+)
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp", re.DOTALL)
+
+
+def create(path: Path, content: bytes) -> None:
+    """Write `content` to a new file and sync it. The caller syncs the directory."""
+    with _reported(path), _new_file(path) as descriptor:
+        _write_all(descriptor, content)
+        os.fsync(descriptor)
+
+
+def replace(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Make `path` hold `content`, whole or not at all, and sync file and directory."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    with _reported(path):
+        try:
+            with _new_file(temporary, mode) as descriptor:
+                _write_all(descriptor, content)
+                os.fsync(descriptor)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    sync_directory(path.parent)
+
+
+def leftovers(directory: Path) -> list[Path]:
+    """What `replace` left in `directory` when its process died."""
+    with _reported(directory), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return [path for path in directory.iterdir() if _TEMPORARY.fullmatch(path.name)]
+    return []
+
+
+def copy(source: Path, target: Path) -> str:
+    """Copy `source` to the new file `target` and sync it; the SHA-512 of the bytes written.
+
+    The caller syncs the directory, and compares the digest with the one it expects.
+    """
+    digest = hashlib.sha512()
+    with (
+        _reported(source),
+        source.open("rb", buffering=0) as reader,
+        _reported(target),
+        _new_file(target) as descriptor,
+    ):
+        while block := _read_block(reader, source):
+            digest.update(block)
+            _write_all(descriptor, block)
+        os.fsync(descriptor)
+    return digest.hexdigest()
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename `source` (whose contents are synced) to the new name `target`, durably."""
+    with _reported(target):
+        # rename(2) replaces an empty directory in silence: a name, once taken, must stay taken.
+        if target.exists() or target.is_symlink():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+        source.rename(target)
+    sync_directory(target.parent)
+    if source.parent != target.parent:
+        sync_directory(source.parent)
+
+
+def make_directory(path: Path) -> None:
+    """Make `path` and its missing parents, each synced into its parent."""
+    missing = []
+    while not path.exists():
+        missing.append(path)
+        path = path.parent
+    for directory in reversed(missing):
+        with _reported(directory):
+            directory.mkdir(exist_ok=True)
+        sync_directory(directory.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Sync a file that something else has written."""
+    with _reported(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sync_directory(path: Path) -> None:
+    with _reported(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sync_tree(path: Path) -> None:
+    """Sync `path` and every directory below it, deepest first (files were synced when made)."""
+    for directory, _, _ in os.walk(path, topdown=False):
+        sync_directory(Path(directory))
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory that nothing leads to any more; not an error where it is gone."""
+    with _reported(path), contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(path)
+
+
+def portable_name(name: str) -> str:
+    """`name` as a file name that every system takes and shows, at most NAME_BYTES_MAX of UTF-8."""
+    composed = unicodedata.normalize("NFC", name)
+    kept = "".join(c if c.isprintable() and c not in '/\\:*?"<>|\ufffd' else "_" for c in composed)
+    kept = kept.strip(" .") or "_"
+    if kept.split(".", 1)[0].rstrip().casefold() in _DEVICES:
+        kept = f"_{kept}"
+    stem, suffix = Path(kept).stem, Path(kept).suffix
+    if len(suffix.encode()) > 8:
+        stem, suffix = kept, ""
+    room = NAME_BYTES_MAX - len(suffix.encode())
+    return stem.encode()[:room].decode("utf-8", "ignore").rstrip(" .") + suffix
+
+
+def sha512_of(path: Path) -> str:
+    """SHA-512 of the file's bytes as the disk gives them now, hexadecimal."""
+    with _reported(path), path.open("rb") as reader:
+        return hashlib.file_digest(reader, "sha512").hexdigest()
+
+
+@contextlib.contextmanager
+def exclusive(path: Path, *, wait_seconds: float = 0) -> Iterator[None]:
+    """Hold the lock file `path`: one writer at a time.
+
+    Raises EnvironmentFailure where it is still taken after `wait_seconds`.
+    """
+    with _reported(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        deadline = time.monotonic() + wait_seconds
+        while not _locked(descriptor):
+            if time.monotonic() >= deadline:
+                raise EnvironmentFailure(
+                    "another sonotheque is writing to this archive",
+                    where=str(path.parent),
+                    remedy="wait for it to end, then run the command again",
+                )
+            time.sleep(_LOCK_POLL_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _new_file(path: Path, mode: int = 0o644) -> Iterator[int]:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _read_block(reader: FileIO, source: Path) -> bytes:
+    # A failing read(2) names no file: say here that it was not the target's disk.
+    with _reported(source):
+        return reader.read(CHUNK_BYTES)
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+@contextlib.contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals into this package's errors."""
+    try:
+        yield
+    except OSError as error:
+        raise explain(error, path) from error
+
+
+def explain(error: OSError, path: Path) -> SonothequeError:
+    """The operating system's `error` about `path` as one of ours, with its remedy."""
+    where = str(error.filename or path)
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return EnvironmentFailure(
+                "the disk is full",
+                where=where,
+                remedy="free some space and run the same command again: it goes on from there",
+            )
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return EnvironmentFailure(
+                "permission denied", where=where, remedy="give this user access to it"
+            )
+        case errno.ENOENT | errno.ENOTDIR:
+            return BadInput("does not exist", where=where, remedy="check the path")
+        case errno.ENAMETOOLONG:
+            return BadInput("the name is too long", where=where[:80], remedy="shorten it")
+        case errno.EIO:
+            return EnvironmentFailure(
+                "the disk failed to read or write",
+                where=where,
+                remedy="check the disk, then run `sonotheque audit`",
+            )
+        case _:
+            return EnvironmentFailure(
+                error.strerror or str(error), where=where, remedy="see that path's disk and rights"
+            )

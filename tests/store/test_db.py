@@ -1,0 +1,81 @@
+"""The database: durable settings, any path, and errors of one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from sonotheque.errors import EnvironmentFailure
+from sonotheque.store import db
+
+DDL = "CREATE TABLE IF NOT EXISTS a (b TEXT);\nCREATE INDEX IF NOT EXISTS a_b ON a (b);\n"
+
+
+@pytest.mark.parametrize("name", ["plain.db", "a?b=c.db", "50%20 #1.db", "Été – 1.db"])
+def test_any_path_is_the_path(tmp_path: Path, name: str) -> None:
+    engine = db.open_database(tmp_path / name)
+    for _ in range(2):
+        db.apply_schema(engine, DDL)
+    with engine.connect() as connection:
+        assert connection.execute(text("PRAGMA synchronous")).scalar_one() == 2
+        assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
+        assert connection.execute(text("PRAGMA foreign_keys")).scalar_one() == 1
+    engine.dispose()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("kind", ["garbage", "directory", "no directory"])
+def test_what_is_no_database_is_one_line(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "archive.db"
+    if kind == "garbage":
+        path.write_bytes(b"this is no database" * 1000)
+    elif kind == "directory":
+        path.mkdir()
+    else:
+        path = tmp_path / "missing" / "archive.db"
+    engine = db.open_database(path)
+    with pytest.raises(EnvironmentFailure, match="cannot be used") as caught:
+        db.apply_schema(engine, DDL)
+    engine.dispose()
+    assert str(path) in caught.value.where
+    assert "rebuild" in caught.value.remedy
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    engine = db.open_database(tmp_path / "archive.db")
+    db.apply_schema(engine, DDL)
+    with pytest.raises(EnvironmentFailure, match="full"), engine.begin() as connection:
+        # SQLite's own bound on its file stands in for the disk's.
+        connection.execute(text("PRAGMA max_page_count = 4"))
+        for _ in range(100):
+            connection.execute(text("INSERT INTO a VALUES (:b)"), {"b": "x" * 4_000})
+    engine.dispose()
+
+
+def test_a_database_that_was_lost_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    engine = db.open_database(tmp_path / "archive.db", missing_ok=False)
+    with pytest.raises(EnvironmentFailure, match="cannot be used"):
+        db.apply_schema(engine, DDL)
+    engine.dispose()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_file_in_its_place_is_noticed(tmp_path: Path) -> None:
+    """As after `sonotheque rebuild`, while a server has the old database open."""
+    path, new = tmp_path / "archive.db", tmp_path / "new.db"
+    reader, writer = db.open_database(path), db.open_database(new)
+    for engine, value in ((reader, "old"), (writer, "new")):
+        db.apply_schema(engine, DDL)
+        with engine.begin() as connection:
+            connection.execute(text("INSERT INTO a VALUES (:b)"), {"b": value})
+    writer.dispose()
+    with reader.connect() as connection:
+        assert connection.execute(text("SELECT b FROM a")).scalar_one() == "old"
+    new.replace(path)
+    for leftover in tmp_path.glob("archive.db-*"):
+        leftover.unlink()
+    with reader.connect() as connection:
+        assert connection.execute(text("SELECT b FROM a")).scalar_one() == "new"
+    reader.dispose()

@@ -1,0 +1,169 @@
+"""archive.toml: what is written reads back, and what cannot be read is told in one line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from sonotheque.config import CONFIG_NAME, Config, Limits, Root, read_config, render_config
+from sonotheque.errors import BadInput, NotFound
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+SAID = st.one_of(
+    TEXT.filter(str.strip),
+    st.sampled_from(
+        ['"', "'", '"""', "\\", "a\nb", "a\r\nb", "\x7f", "\x00a", "é – 音", "# x", "[a]"]
+    ),
+)
+FILE_NAMES = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=20
+).filter(lambda name: name not in (".", "..") and name.strip())
+LIMITS = st.builds(Limits, **{name: st.integers(1, 2**60) for name in Limits.__dataclass_fields__})
+
+
+@st.composite
+def configs(draw: st.DrawFn, directory: Path) -> Config:
+    names = draw(st.lists(SAID, min_size=1, max_size=4, unique=True))
+    places = draw(st.lists(FILE_NAMES, min_size=len(names), max_size=len(names), unique=True))
+    bases = st.sampled_from([directory, directory / "deep" / "er", Path("/elsewhere")])
+    roots = [
+        Root(name, draw(bases) / place, location=draw(TEXT), threat=draw(TEXT))
+        for name, place in zip(names, places, strict=True)
+    ]
+    # Roots inside one another are refused, which is tested on its own.
+    assume(all(place != "deep" for place in places))
+    return Config(
+        directory=directory,
+        name=draw(SAID),
+        mandate=draw(SAID),
+        contact=draw(TEXT),
+        roots=tuple(roots),
+        embedded_licences=draw(st.sampled_from(["verified", "claimed"])),
+        limits=draw(st.one_of(st.just(Limits()), LIMITS)),
+    )
+
+
+@given(st.data())
+def test_what_is_written_reads_back(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    directory = tmp_path_factory.getbasetemp() / "archive"
+    directory.mkdir(exist_ok=True)
+    config = data.draw(configs(directory))
+    (directory / CONFIG_NAME).write_text(render_config(config), encoding="utf-8", newline="")
+    assert read_config(directory) == config
+
+
+def test_roots_below_the_archive_move_with_it(tmp_path: Path) -> None:
+    config = _plain(tmp_path / "old")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / CONFIG_NAME).write_text(render_config(config))
+    assert read_config(tmp_path / "new").roots[0].path == tmp_path / "new" / "vault"
+
+
+def test_a_relative_root_means_what_it_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said from where the command was run, not from inside the archive."""
+    monkeypatch.chdir(tmp_path)
+    directory = Path("archive")
+    directory.mkdir()
+    config = replace(_plain(directory), roots=(Root("main", Path("other")),))
+    (directory / CONFIG_NAME).write_text(render_config(config))
+    assert read_config(directory).roots[0].path == tmp_path / "other"
+
+
+def _plain(directory: Path) -> Config:
+    return Config(
+        directory=directory, name="n", mandate="m", roots=(Root("main", directory / "vault"),)
+    )
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        replace(_plain(Path("/a")), name=" "),
+        replace(_plain(Path("/a")), mandate=""),
+        replace(_plain(Path("/a")), roots=()),
+        replace(_plain(Path("/a")), name="\udcff"),
+        replace(_plain(Path("/a")), roots=(Root("x", Path("/a/\udcff")),)),
+        replace(_plain(Path("/a")), roots=(Root("x", Path("/a/1")), Root("x", Path("/a/2")))),
+        replace(_plain(Path("/a")), embedded_licences="believed"),
+        replace(_plain(Path("/a")), limits=Limits(file_bytes_max=0)),
+    ],
+)
+def test_what_could_not_be_read_is_not_written(config: Config) -> None:
+    with pytest.raises(BadInput) as caught:
+        render_config(config)
+    assert "\n" not in caught.value.line()
+    assert caught.value.remedy
+
+
+GOOD = '[archive]\nname = "n"\nmandate = "m"\n[[root]]\nname = "main"\npath = "vault"\n'
+
+
+def test_the_shortest_archive(tmp_path: Path) -> None:
+    (tmp_path / CONFIG_NAME).write_text(GOOD)
+    assert read_config(tmp_path) == _plain(tmp_path).__class__(
+        directory=tmp_path, name="n", mandate="m", roots=(Root("main", tmp_path / "vault"),)
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[archive",
+        GOOD + "name = 5",
+        GOOD.replace('name = "n"', ""),
+        GOOD.replace('"n"', '" "'),
+        GOOD.replace('"n"', "5"),
+        GOOD.replace('mandate = "m"', ""),
+        GOOD.replace("[[root]]", "[root]"),
+        GOOD.split("[[root]]", maxsplit=1)[0],
+        GOOD.replace('path = "vault"', ""),
+        GOOD.replace('path = "vault"', 'path = ""'),
+        GOOD.replace('path = "vault"', "path = []"),
+        GOOD + '[[root]]\nname = "main"\npath = "other"\n',
+        GOOD + '[[root]]\nname = "copy"\npath = "vault"\n',
+        GOOD + '[[root]]\nname = "copy"\npath = "vault/copy"\n',
+        GOOD + '[[root]]\nname = "copy"\npath = "./vault/"\n',
+        "root = [1]\n" + GOOD.split("[[root]]", maxsplit=1)[0],
+        'archive = "x"\n',
+        "rights = 5\n" + GOOD,
+        GOOD + '[rights]\nembedded_licences = "believed"\n',
+        GOOD + "[rights]\nembedded_licences = true\n",
+        GOOD + "[limits]\nfile_bytes_max = 0\n",
+        GOOD + "[limits]\nfile_bytes_max = -1\n",
+        GOOD + "[limits]\nfile_bytes_max = true\n",
+        GOOD + "[limits]\nfile_bytes_max = 1.5\n",
+        GOOD + '[limits]\nfile_bytes_max = "8 GB"\n',
+        GOOD + "[limits]\nfiles_max = 3\n",
+        "limits = []\n" + GOOD,
+    ],
+)
+def test_every_bad_file_is_told_in_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / CONFIG_NAME).write_text(text)
+    with pytest.raises(BadInput) as caught:
+        read_config(tmp_path)
+    assert caught.value.where == str(tmp_path / CONFIG_NAME)
+    assert caught.value.remedy
+    assert "\n" not in caught.value.line()
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    (tmp_path / CONFIG_NAME).write_bytes(b"[archive]\nname = '\xff'\n")
+    with pytest.raises(BadInput, match="UTF-8"):
+        read_config(tmp_path)
+
+
+def test_no_archive_here(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path, tmp_path / "missing", tmp_path / "file"):
+        with pytest.raises(NotFound, match="sonotheque init") as caught:
+            read_config(place)
+        assert caught.value.where == str(place)
