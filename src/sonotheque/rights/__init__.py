@@ -1,0 +1,1 @@
+"""What is allowed: the licences people use, the ledger of who said what, and the decision."""

@@ -1,0 +1,381 @@
+"""The ledger: what it took it keeps, numbered, in signed tiles from which it can be restored."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sonotheque.errors import BadInput, Corrupt, Refused, SonothequeError
+from sonotheque.model.identifiers import RecordingId
+from sonotheque.model.terms import Basis, Kind, Statement, Status, Use
+from sonotheque.rights import proof
+from sonotheque.rights.ledger import (
+    ENTRY_BYTES_MAX,
+    Ledger,
+    decode_entry,
+    encode_entry,
+    read_checkpoint,
+    restore,
+)
+from sonotheque.store import db, signing
+
+_spec = importlib.util.spec_from_file_location("disk", Path(__file__).parents[1] / "disk.py")
+disk = importlib.util.module_from_spec(_spec)  # type: ignore[arg-type]
+_spec.loader.exec_module(disk)  # type: ignore[union-attr]
+
+_places = count()
+
+
+class Place:
+    """A ledger on disk that can be opened, closed and opened again."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base / f"archive-{next(_places)}"
+        self.directory = self.base / "ledger"
+        self.directory.mkdir(parents=True)
+        self.signer = signing.create_key(self.base / "keys", "test")
+        self.open()
+
+    def open(self) -> None:
+        self.engine = db.open_database(self.base / "sonotheque.db")
+        self.ledger = Ledger(self.engine, self.directory, self.signer)
+
+    def reopen(self) -> None:
+        self.engine.dispose()
+        self.open()
+
+    def restored(self) -> list[Statement]:
+        """What a new, empty database gets from the published files."""
+        engine = db.open_database(Path(":memory:"))
+        try:
+            size = restore(engine, self.directory, self.signer.verifier)
+            found = list(Ledger(engine, self.directory, self.signer).statements())
+            assert size == len(found)
+            return found
+        finally:
+            engine.dispose()
+
+    def files(self) -> list[Path]:
+        return sorted(path for path in self.directory.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    made = Place(tmp_path)
+    yield made
+    made.engine.dispose()
+
+
+def _statements(number: int, start: int = 0) -> list[Statement]:
+    return [
+        Statement(
+            recording=RecordingId(f"{(start + n) % 7:013d}"), kind=Kind.GRANT, uses=(Use.STREAM,),
+            status=Status.VERIFIED, issuer=f"Label {start + n}", evidence="é\n\0", at="2026-01-01",
+            basis=Basis.LICENCE, licence="CC-BY-4.0", ends_at="2030-01-01",
+        )
+        for n in range(number)
+    ]  # fmt: skip
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.lists(st.sampled_from([0, 1, 2, 3, 100, 255, 256, 257, 300, 520]), max_size=6))
+def test_batches_of_any_size_restore_equal(
+    tmp_path_factory: pytest.TempPathFactory, batches: list[int]
+) -> None:
+    place = Place(tmp_path_factory.mktemp("ledger"))
+    place.ledger.publish()
+    appended: list[Statement] = []
+    for number in batches:
+        appended += place.ledger.append(_statements(number, len(appended)))
+        place.reopen()
+    assert [statement.id for statement in appended] == [*range(1, len(appended) + 1)]
+    assert list(place.ledger.statements()) == appended
+    assert place.ledger.size() == len(appended)
+    assert place.restored() == appended
+    _check_layout(place, [encode_entry(statement) for statement in appended])
+    for recording in {statement.recording for statement in appended}:
+        about = tuple(s for s in appended if s.recording == recording)
+        assert place.ledger.statements_about(recording) == about
+    place.engine.dispose()
+
+
+def _check_layout(place: Place, entries: list[bytes]) -> None:
+    """The files are those that tlog-tiles asks for, and no others."""
+    expected = {"checkpoint": b""}
+    for at in range(0, len(entries), 256):
+        bundle = entries[at : at + 256]
+        expected[proof.tile_path("entries", at // 256, len(bundle))] = proof.bundle(bundle)
+    hashes, level = [proof.leaf_hash(entry) for entry in entries], 0
+    while hashes:
+        tiles = [hashes[at : at + 256] for at in range(0, len(hashes), 256)]
+        for index, tile in enumerate(tiles):
+            expected[proof.tile_path(level, index, len(tile))] = b"".join(tile)
+        hashes, level = [proof.subtree_root(t) for t in tiles if len(t) == 256], level + 1
+    size, root = read_checkpoint(place.directory, place.signer.verifier)
+    assert size == len(entries)
+    whole = [proof.leaf_hash(entry) for entry in entries]
+    assert root == (proof.subtree_root(whole) if whole else proof.EMPTY_ROOT)
+    found = {str(path.relative_to(place.directory)): path.read_bytes() for path in place.files()}
+    found["checkpoint"] = b""
+    assert found == expected
+
+
+def _flip(path: Path, bit: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(content)
+
+
+def test_a_flipped_bit_anywhere_is_refused(place: Place) -> None:
+    place.ledger.append(_statements(600))
+    files = place.files()
+    assert {str(path.relative_to(place.directory)) for path in files} >= {
+        "checkpoint", "tile/0/000", "tile/0/002.p/88", "tile/1/000.p/2", "tile/entries/000",
+    }  # fmt: skip
+    for path in files:
+        bits = path.stat().st_size * 8
+        for bit in {0, bits // 3, bits - 1}:
+            _flip(path, bit)
+            with pytest.raises(Corrupt) as caught:
+                place.restored()
+            assert "\n" not in caught.value.line()
+            _flip(path, bit)
+    assert len(place.restored()) == 600
+
+
+def test_every_character_of_a_checkpoint_counts(place: Place) -> None:
+    place.ledger.append(_statements(3))
+    path = place.directory / "checkpoint"
+    for bit in range(0, path.stat().st_size * 8, 3):
+        _flip(path, bit)
+        with pytest.raises(Corrupt):
+            read_checkpoint(place.directory, place.signer.verifier)
+        _flip(path, bit)
+    assert read_checkpoint(place.directory, place.signer.verifier)[0] == 3
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "shorter", "longer", "swapped"])
+def test_damaged_files_are_refused(place: Place, damage: str) -> None:
+    place.ledger.append(_statements(260))
+    for path in place.files():
+        content = path.read_bytes()
+        match damage:
+            case "missing":
+                path.unlink()
+            case "empty":
+                path.write_bytes(b"")
+            case "shorter":
+                path.write_bytes(content[:-1])
+            case "longer":
+                path.write_bytes(content + b"\n")
+            case _:
+                path.write_bytes((place.directory / "tile/0/000").read_bytes())
+        if path.read_bytes() == content if path.exists() else False:
+            continue
+        with pytest.raises(Corrupt):
+            place.restored()
+        path.write_bytes(content)
+
+
+def test_nothing_is_signed_over_damaged_tiles(place: Place) -> None:
+    """A bit that flipped in a tile must not find its way under a new signature."""
+    place.ledger.append(_statements(600))
+    checkpoint = place.ledger.checkpoint()
+    for path in place.files():
+        if "/tile/" in str(path) and ".p" in str(path) and "entries" not in str(path):
+            _flip(path, 5)
+            with pytest.raises(Corrupt):
+                place.ledger.append(_statements(1))
+            assert place.ledger.checkpoint() == checkpoint
+            _flip(path, 5)
+    place.ledger.publish()
+    assert len(place.restored()) == place.ledger.size() > 600
+
+
+def test_another_logs_checkpoint_is_refused(place: Place) -> None:
+    """Other notes are signed with the same key; none of them may pass for a checkpoint."""
+    place.ledger.append(_statements(3))
+    text = proof.checkpoint_text("another log", 0, proof.EMPTY_ROOT)
+    (place.directory / "checkpoint").write_text(place.signer.sign(text))
+    with pytest.raises(Corrupt, match="checkpoint"):
+        place.restored()
+
+
+def test_another_key_is_refused(place: Place, tmp_path: Path) -> None:
+    place.ledger.append(_statements(3))
+    place.signer = signing.create_key(tmp_path / "other", "test")
+    with pytest.raises(Corrupt, match="signature"):
+        place.restored()
+
+
+@pytest.mark.parametrize(
+    ("start", "mode", "step"), [(0, "die", 1), (255, "die", 1), (255, "full", 4)]
+)
+def test_publishing_is_caught_up_after_any_end(
+    place: Place, start: int, mode: str, step: int
+) -> None:
+    place.ledger.publish()
+    place.ledger.append(_statements(start))
+    before = shutil.copytree(place.base, place.base.parent / f"before-{next(_places)}")
+    for fault in count(0, step):
+        place.engine.dispose()
+        shutil.rmtree(place.base)
+        shutil.copytree(before, place.base)
+        place.open()
+        acknowledged = False
+        with disk.Disk(mode, fault).watched(place.directory) as watching:
+            try:
+                place.ledger.append(_statements(2, start))
+                acknowledged = True
+            except (SonothequeError, OSError, disk.Died):
+                pass
+        ended = not watching.hit
+        size, _ = read_checkpoint(place.directory, place.signer.verifier)
+        assert size == start + 2 if acknowledged else size in (start, start + 2)
+        place.reopen()
+        with watching.restarted():
+            place.ledger.publish()
+            numbered = place.ledger.size()
+            place.ledger.append(_statements(1, start + 2))
+        assert place.restored() == list(place.ledger.statements())
+        assert numbered in (start, start + 2)
+        assert numbered >= size
+        assert place.ledger.size() == numbered + 1
+        if ended:
+            break
+    assert fault > 5
+
+
+@pytest.mark.parametrize("start", [0, 255, 256])
+def test_what_was_published_survives_a_power_cut(place: Place, start: int) -> None:
+    place.ledger.publish()
+    place.ledger.append(_statements(start))
+    with disk.Disk().watched(place.directory) as watching:
+        place.ledger.append(_statements(2, start))
+    left = watching.after_power_cut(place.directory)
+    published = {str(p.relative_to(place.directory)): p.read_bytes() for p in place.files()}
+    assert watching.violations == []
+    assert published.items() <= left.items()
+
+
+def test_a_database_that_is_older_than_the_ledger_is_refused(place: Place) -> None:
+    place.ledger.append(_statements(5))
+    place.engine.dispose()
+    older = place.base / "older.db"
+    shutil.copy(place.base / "sonotheque.db", older)
+    place.open()
+    place.ledger.append(_statements(5))
+    place.engine.dispose()
+    older.replace(place.base / "sonotheque.db")
+    place.open()
+    for attempt in (place.ledger.publish, lambda: place.ledger.append(_statements(1))):
+        with pytest.raises(Corrupt, match="rebuild"):
+            attempt()
+    assert len(place.restored()) == 10
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE ledger_entry SET recording = 'x' WHERE number = 1",
+        "UPDATE ledger_entry SET number = 9 WHERE number = 3",
+        "DELETE FROM ledger_entry WHERE number = 3",
+        "DELETE FROM ledger_entry",
+        "INSERT OR REPLACE INTO ledger_entry VALUES (1, 'x', x'00', x'00')",
+        "REPLACE INTO ledger_entry VALUES (3, 'x', x'00', x'00')",
+        "INSERT INTO ledger_entry VALUES (5, 'x', x'00', x'00')",
+        "INSERT INTO ledger_entry VALUES (0, 'x', x'00', x'00')",
+        "INSERT INTO ledger_entry VALUES (-1, 'x', x'00', x'00')",
+    ],
+)
+def test_the_table_only_grows(place: Place, sql: str) -> None:
+    appended = place.ledger.append(_statements(3))
+    append_only = pytest.raises(sqlalchemy.exc.IntegrityError, match="append-only")
+    with append_only, place.engine.begin() as connection:
+        connection.exec_driver_sql(sql)
+    assert tuple(place.ledger.statements()) == appended
+
+
+def test_only_an_empty_database_is_restored_into(place: Place) -> None:
+    appended = place.ledger.append(_statements(3))
+    with pytest.raises(Refused, match="already"):
+        restore(place.engine, place.directory, place.signer.verifier)
+    assert tuple(place.ledger.statements()) == appended
+
+
+def test_a_batch_is_taken_whole_or_not_at_all(place: Place) -> None:
+    place.ledger.publish()
+    checkpoint = place.ledger.checkpoint()
+    too_long = replace(_statements(1)[0], evidence="x" * ENTRY_BYTES_MAX)
+    with pytest.raises(BadInput, match="long"):
+        place.ledger.append([*_statements(2), too_long])
+    assert place.ledger.size() == 0
+    assert place.ledger.checkpoint() == checkpoint
+
+
+def test_publishing_again_changes_nothing(place: Place) -> None:
+    place.ledger.append(_statements(3))
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in place.files()}
+    place.ledger.publish()
+    place.ledger.append([])
+    assert {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in place.files()} == before
+
+
+def test_entries_by_number(place: Place) -> None:
+    appended = place.ledger.append(_statements(3))
+    assert [place.ledger.statement(n) for n in (1, 2, 3)] == list(appended)
+    assert [place.ledger.statement(n) for n in (-1, 0, 4)] == [None] * 3
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(1, 2**40))
+def test_an_entry_reads_back(words: str, number: int) -> None:
+    statement = replace(_statements(1)[0], issuer=words, evidence=words, id=number, revokes=number)
+    entry = encode_entry(statement)
+    assert decode_entry(entry, number) == statement
+    assert encode_entry(replace(statement, id=0)) == entry
+
+
+def test_names_of_no_text_are_refused_in_one_line() -> None:
+    """A file name may hold bytes that are no text; Python reads them as lone surrogates."""
+    with pytest.raises(BadInput, match="UTF-8") as caught:
+        encode_entry(replace(_statements(1)[0], evidence="tag of \udcff.mp3"))
+    assert "\n" not in caught.value.line()
+
+
+def test_damage_to_what_is_published_is_found_and_healed(place: Place) -> None:
+    place.ledger.append(_statements(300))
+    assert place.ledger.verify() == 300
+    for path in place.files():
+        kept = path.read_bytes()
+        path.write_bytes(bytes([*kept[:-1], kept[-1] ^ 1]))
+        with pytest.raises(Corrupt):
+            place.ledger.verify()
+        if path.name == "checkpoint":
+            # What was signed is the one thing that no other file can tell.
+            with pytest.raises(Corrupt):
+                place.ledger.heal()
+            path.write_bytes(kept)
+        else:
+            place.ledger.heal()
+            assert path.read_bytes() == kept
+        assert place.ledger.verify() == 300
+
+
+def test_a_sequencer_that_contradicts_the_checkpoint_heals_nothing(place: Place) -> None:
+    place.ledger.append(_statements(3))
+    before = {path: path.read_bytes() for path in place.files()}
+    with place.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER ledger_entry_stays")
+        connection.exec_driver_sql("UPDATE ledger_entry SET entry = x'7b7d' WHERE number = 2")
+    with pytest.raises(Corrupt):
+        place.ledger.heal()
+    assert {path: path.read_bytes() for path in place.files()} == before
