@@ -1,0 +1,486 @@
+"""Objects: versions arrive whole or not at all, and an independent validator agrees."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from itertools import count
+from operator import methodcaller
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sonotheque.errors import BadInput, Corrupt, NotFound, SonothequeError
+from sonotheque.model.identifiers import HoldingId
+from sonotheque.vault import ocfl
+from sonotheque.vault.objects import KnownFile, Vault, read_inventory
+
+_spec = importlib.util.spec_from_file_location("disk", Path(__file__).parents[1] / "disk.py")
+disk = importlib.util.module_from_spec(_spec)  # type: ignore[arg-type]
+_spec.loader.exec_module(disk)  # type: ignore[union-attr]
+
+NOW = "2026-11-20T10:00:00.000000Z"
+ONE = HoldingId("urn:sonotheque:holding:0000000000001")
+TWO = HoldingId("urn:sonotheque:holding:" + "Ü /:" * 40)
+Validate = Callable[[Vault], None]
+Known = Callable[[str, bytes], KnownFile]
+Change = Callable[[Any], object]
+Step = tuple[Vault, Callable[[], object], dict[str, bytes]]
+
+
+def _tree(vault: Vault) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(vault.path)): path.read_bytes()
+        for path in vault.path.rglob("*")
+        if path.is_file()
+    }
+
+
+def _whole_tree(vault: Vault) -> dict[str, bytes]:
+    """As `_tree`, with empty directories and what is staged."""
+    directories = {str(path): b"" for path in vault.path.rglob("*") if path.is_dir()}
+    staged = {str(path): b"" for path in vault.staging.rglob("*")}
+    return _tree(vault) | directories | staged
+
+
+def test_new_objects_and_versions_are_valid(main: Vault, validate: Validate, known: Known) -> None:
+    validate(main)
+    sound = known("a.flac", b"sound" * 1000)
+    made = main.write_version(
+        ONE, {"audio/a.flac": sound, "recording.json": b"{}"}, message="new", now=NOW
+    )
+    assert (made.id, made.version, made.created_at) == (ONE, 1, NOW)
+    assert {file.path: file.byte_count for file in made.files} == {
+        "audio/a.flac": 5000,
+        "recording.json": 2,
+    }
+    validate(main)
+    more = main.write_version(
+        ONE,
+        {"audio/b.mp3": known("b.mp3", b"smaller"), "recording.json": b'{"x": 1}', "e": b""},
+        message="more",
+        now=NOW,
+    )
+    assert more.version == 2
+    assert [file.path for file in more.audio] == ["audio/a.flac", "audio/b.mp3"]
+    main.write_version(TWO, {"é/ü ñ.txt": b"x", "same": b"x"}, message="other", now=NOW)
+    validate(main)
+    assert main.read(ONE, "recording.json") == b'{"x": 1}'
+    assert main.path_of(ONE, "audio/a.flac").read_bytes() == sound.path.read_bytes()
+    assert main.holding(ONE) == more
+    assert {holding.id for holding in main.holdings()} == {ONE, TWO}
+
+
+def test_the_validator_sees_what_is_wrong(main: Vault, validate: Validate) -> None:
+    """The fixture would notice."""
+    main.write_version(ONE, {"a": b"a"}, message="", now=NOW)
+    main.path_of(ONE, "a").write_bytes(b"b")
+    with pytest.raises(AssertionError):
+        validate(main)
+
+
+def test_the_command_of_the_validator_agrees(main: Vault) -> None:
+    main.write_version(ONE, {"a": b"a"}, message="m", now=NOW)
+    main.write_version(ONE, {"b": b"b"}, message="m", now=NOW)
+    tool = Path(os.sys.executable).with_name("ocfl-root.py")  # type: ignore[attr-defined]
+    ran = subprocess.run(
+        [tool, "validate", "--validate-objects", "--check-digests", "--root", main.path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0
+    assert "1 / 1 are VALID" in ran.stdout + ran.stderr or "VALID" in ran.stdout
+    assert "INVALID" not in ran.stdout + ran.stderr
+
+
+def test_content_that_changes_nothing_makes_no_version(
+    main: Vault, validate: Validate, known: Known
+) -> None:
+    content: dict[str, KnownFile | bytes] = {"audio/a": known("a", b"sound"), "b": b"b"}
+    first = main.write_version(ONE, content, message="one", now=NOW)
+    before = _tree(main)
+    assert main.write_version(ONE, content, message="two", now="later") == first
+    assert main.write_version(ONE, {"b": b"b"}, message="three", now="later") == first
+    assert _tree(main) == before
+    validate(main)
+
+
+def test_bytes_that_are_held_are_not_stored_again(main: Vault, validate: Validate) -> None:
+    main.write_version(ONE, {"a": b"x" * 10_000}, message="", now=NOW)
+    main.write_version(ONE, {"b": b"x" * 10_000, "c": b"x" * 10_000}, message="", now=NOW)
+    contents = [name for name in _tree(main) if "/content/" in name]
+    assert len(contents) == 1
+    assert main.read(ONE, "c") == main.read(ONE, "a")
+    validate(main)
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_file_that_is_not_what_was_known_is_refused(
+    main: Vault, validate: Validate, known: Known, held: bool
+) -> None:
+    if held:
+        main.write_version(ONE, {"a": b"a"}, message="", now=NOW)
+    before = _tree(main)
+    sound = known("a", b"sound")
+    sound.path.write_bytes(b"other")
+    with pytest.raises(Corrupt, match="changed while it was read"):
+        main.write_version(ONE, {"z": b"z", "audio/a": sound}, message="", now=NOW)
+    assert _tree(main) == before
+    validate(main)
+    with pytest.raises(BadInput, match="does not exist"):
+        missing = KnownFile(sound.path.with_name("missing"), sound.sha512)
+        main.write_version(ONE, {"audio/a": missing}, message="", now=NOW)
+    assert _tree(main) == before
+
+
+def test_what_is_not_held(main: Vault) -> None:
+    assert main.holding(ONE) is None
+    with pytest.raises(NotFound, match="not held"):
+        main.read(ONE, "a")
+    main.write_version(ONE, {"a": b"a"}, message="", now=NOW)
+    with pytest.raises(NotFound, match="no file"):
+        main.read(ONE, "b")
+
+
+def test_read_never_gives_wrong_bytes(main: Vault) -> None:
+    main.write_version(ONE, {"a": b"a"}, message="", now=NOW)
+    main.path_of(ONE, "a").write_bytes(b"b")
+    with pytest.raises(Corrupt, match="digest"):
+        main.read(ONE, "a")
+
+
+def test_create_wants_an_empty_place(tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "photos").mkdir()
+    with pytest.raises(BadInput, match="not empty"):
+        Vault("x", place).create()
+    assert [path.name for path in place.iterdir()] == ["photos"]
+
+
+def test_create_can_be_cut_short_anywhere(tmp_path: Path, validate: Validate) -> None:
+    for fault in count():
+        vault = Vault("x", tmp_path / f"root-{fault}")
+        with disk.Disk("die", fault).watched(tmp_path) as watching:
+            try:
+                vault.create()
+            except disk.Died:
+                assert not vault.present or (vault.path / "ocfl_layout.json").exists()
+        vault.create()
+        assert vault.present
+        validate(vault)
+        if not watching.hit:
+            break
+    assert fault > 10
+
+
+def test_create_refuses_a_mount_point(tmp_path: Path) -> None:
+    """What is staged beside the root could not be renamed into it."""
+    place = tmp_path / "mounted"
+    place.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("NOT TESTED: mounting a disk needs root")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], check=False)
+    if mounted.returncode:
+        pytest.skip("NOT TESTED: this machine does not let us mount a disk")
+    try:
+        with pytest.raises(BadInput, match="mounted"):
+            Vault("x", place).create()
+        Vault("x", place / "root").create()
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+# Adoption.
+
+
+def test_adopt_what_is_missing_and_what_is_older(
+    main: Vault, copy: Vault, validate: Validate
+) -> None:
+    main.write_version(ONE, {"a": b"a", "b": b"b"}, message="", now=NOW)
+    copy.adopt(main, ONE)
+    assert _tree(copy) == _tree(main)
+    for number in range(3):
+        main.write_version(ONE, {"a": b"%d" % number, "c": b"c"}, message="", now=NOW)
+    copy.adopt(main, ONE)
+    copy.adopt(main, ONE)
+    assert _tree(copy) == _tree(main)
+    validate(copy)
+    main.write_version(TWO, {"a": b"a"}, message="", now=NOW)
+    main.write_version(TWO, {"a": b"b"}, message="", now=NOW)
+    copy.adopt(main, TWO)
+    assert _tree(copy) == _tree(main)
+    validate(copy)
+    with pytest.raises(NotFound):
+        copy.adopt(main, HoldingId("urn:other"))
+
+
+def test_adopt_checks_what_it_copies(main: Vault, copy: Vault, validate: Validate) -> None:
+    main.write_version(ONE, {"a": b"a"}, message="", now=NOW)
+    copy.adopt(main, ONE)
+    main.write_version(ONE, {"b": b"b"}, message="", now=NOW)
+    before = _tree(copy)
+    directory = main.object_path(ONE)
+    for path in sorted(directory.rglob("*")):
+        if path.is_file() and "v1" not in path.parts and path.name != ocfl.OBJECT_MARKER[0]:
+            whole = path.read_bytes()
+            path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+            try:
+                copy.adopt(main, ONE)
+            except Corrupt:
+                assert _tree(copy) == before
+            else:
+                # The sidecar of one place may be wrong while that of the other speaks.
+                assert path.name == ocfl.SIDECAR
+                shutil.rmtree(copy.path)
+                copy.create()
+                path.write_bytes(whole)
+                main_now = _tree(main)
+                copy.adopt(main, ONE)
+                assert _tree(copy) == main_now
+                return
+            path.write_bytes(whole)
+            validate(copy)
+
+
+def test_adopt_refuses_another_history(main: Vault, copy: Vault) -> None:
+    for vault in (main, copy):
+        vault.write_version(ONE, {"a": b"a"}, message="", now=NOW)
+    copy.write_version(ONE, {"b": b"theirs"}, message="", now=NOW)
+    before = _tree(copy)
+    for content in (b"ours", b"ours again"):
+        main.write_version(ONE, {"b": content}, message="", now=NOW)
+        with pytest.raises(Corrupt, match="another history"):
+            copy.adopt(main, ONE)
+        with pytest.raises(Corrupt, match="another history"):
+            main.adopt(copy, ONE)
+    assert _tree(copy) == before
+
+
+# A process that ends at any call.
+
+
+@pytest.fixture(params=["new object", "new version", "adopt missing", "adopt versions"])
+def step(request: pytest.FixtureRequest, main: Vault, copy: Vault, known: Known) -> Step:
+    """The root that is written to, how, and what was acknowledged in it before."""
+    sound = known("sound", b"sound" * 100)
+    held: dict[str, bytes] = {}
+    if request.param != "new object":
+        held = {"r": b"first", "q": b"q"}
+        main.write_version(ONE, {**held}, message="m", now=NOW)
+    if request.param == "adopt versions":
+        copy.adopt(main, ONE)
+        main.write_version(ONE, {"audio/a": sound}, message="m", now=NOW)
+    if request.param.startswith("adopt"):
+        main.write_version(ONE, {"audio/a": sound, "r": b"new"}, message="m", now=NOW)
+        if request.param == "adopt missing":
+            held = {}
+        return copy, lambda: copy.adopt(main, ONE), held
+    return (
+        main,
+        lambda: main.write_version(ONE, {"audio/a": sound, "r": b"new"}, message="m", now=NOW),
+        held,
+    )
+
+
+@pytest.mark.parametrize("mode", ["die", "fail", "full"])
+def test_it_ends_whole_wherever_it_is_stopped(
+    step: Step,
+    mode: str,
+    tmp_path: Path,
+    validate: Validate,
+) -> None:
+    vault, run, held = step
+    if mode == "fail" and vault.name == "copy":
+        pytest.skip("one call that fails ends as it does for the primary: the code is the same")
+    start = shutil.copytree(vault.path, tmp_path / "start")
+    validated: list[dict[str, bytes]] = []  # most calls end in one of few states
+    for fault in count(0, 1 if mode == "die" else 3):
+        shutil.rmtree(vault.path)
+        shutil.copytree(start, vault.path)
+        shutil.rmtree(vault.staging, ignore_errors=True)
+        acknowledged = False
+        with disk.Disk(mode, fault).watched(vault.staging) as watching:
+            try:
+                run()
+                acknowledged = True
+            except (SonothequeError, OSError, disk.Died):
+                pass
+        ended = not watching.hit
+        for goes_on in (vault.settle, run, vault.settle):
+            with watching.restarted():
+                goes_on()
+            if acknowledged:
+                assert vault.read(ONE, "r") == b"new"
+            for path, content in held.items():
+                assert vault.read(ONE, path) in (content, b"new")
+            if _whole_tree(vault) not in validated:
+                validate(vault)
+                validated.append(_whole_tree(vault))
+        assert vault.read(ONE, "r") == b"new"
+        assert vault.read(ONE, "audio/a") == b"sound" * 100
+        if ended:
+            break
+    assert fault > 15
+
+
+def test_what_returned_survives_a_power_cut(
+    step: Step,
+) -> None:
+    vault, run, _ = step
+    with disk.Disk().watched(vault.path.parent) as watching:
+        run()
+    assert watching.violations == []
+    assert _tree(vault).items() <= watching.after_power_cut(vault.path).items()
+
+
+def test_what_was_visible_but_not_synced_is_synced_by_settle(
+    main: Vault, tmp_path: Path, known: Known
+) -> None:
+    """A process dies between the rename and the sync; the next one takes what it sees for kept."""
+    sound = known("sound", b"sound")
+
+    def run() -> None:
+        main.write_version(ONE, {"audio/a": sound}, message="m", now=NOW)
+
+    for fault in count():
+        shutil.rmtree(main.path)
+        shutil.rmtree(main.staging, ignore_errors=True)
+        main.create()
+        died = disk.Disk("die", fault)
+        with died.watched(tmp_path), contextlib.suppress(disk.Died):
+            run()
+        ended = not died.hit
+        with died.restarted():
+            main.settle()
+            run()
+        assert _tree(main).items() <= died.after_power_cut(main.path).items()
+        if ended:
+            break
+
+
+def test_settle_never_takes_back_a_version(main: Vault) -> None:
+    """A version that went missing is for the audit to find, not for settle to forget."""
+    main.write_version(ONE, {"a": b"a"}, message="", now=NOW)
+    main.write_version(ONE, {"b": b"b"}, message="", now=NOW)
+    shutil.rmtree(main.object_path(ONE) / "v2")
+    stage = main.staging / "0123"
+    stage.mkdir(parents=True)
+    (stage / "target").write_text(ONE)
+    before = _tree(main)
+    main.settle()
+    assert _tree(main) == before
+    assert list(main.staging.iterdir()) == []
+
+
+def test_settle_does_not_stop_at_damage(main: Vault) -> None:
+    main.write_version(ONE, {"a": b"a"}, message="", now=NOW)
+    (main.object_path(ONE) / ocfl.INVENTORY).write_bytes(b"{}")
+    stage = main.staging / "0123"
+    stage.mkdir(parents=True)
+    (stage / "target").write_text(ONE)
+    (main.staging / "x.file").write_bytes(b"")
+    main.settle()
+    assert list(main.staging.iterdir()) == []
+
+
+# Inventories that somebody else wrote.
+
+
+def _forge(vault: Vault, change: Change) -> None:
+    directory = vault.object_path(ONE)
+    document = json.loads((directory / ocfl.INVENTORY).read_bytes())
+    change(document)
+    content = json.dumps(document).encode()
+    for place in (directory, directory / "v1"):
+        (place / ocfl.INVENTORY).write_bytes(content)
+        (place / ocfl.SIDECAR).write_bytes(ocfl.sidecar(content))
+
+
+def _hostile() -> Iterator[tuple[str, Change]]:
+    digest, other = ocfl.digest_of(b"a"), "0" * 128
+
+    def content(path: object) -> Change:
+        return lambda document: document["manifest"].update({digest: [path]})
+
+    def logical(path: object) -> Change:
+        return lambda document: document["versions"]["v1"]["state"].update({digest: [path]})
+
+    for path in (
+        "../../../../etc/passwd", "v1/content/../../../x", "/etc/passwd", "v1/content/",
+        "v1/content",
+        "v1/a", "v2/content/a", "v0/content/a", "x/content/a", "v1//content/a", "v1/content/./a",
+        "", "v1/content/a\0b", 5, None, "v01/content/a",
+    ):  # fmt: skip
+        yield f"content path {path!r}", content(path)
+    for path in ("../x", "/x", "a/../b", "", "a//b", ".", "a/", "a\0b", 5):
+        yield f"logical path {path!r}", logical(path)
+
+    def two(content_paths: list[str], logical: str, second: str = other) -> Change:
+        def change(document: Any) -> None:
+            document["manifest"][second] = content_paths
+            document["versions"]["v1"]["state"][second] = [logical]
+
+        return change
+
+    yield "two digests for one content path", two(["v1/content/a"], "b")
+    yield "two digests for one logical path", two(["v1/content/b"], "a")
+    yield "a file that is also a directory", two(["v1/content/a/b"], "b")
+    yield "a logical file that is also a directory", two(["v1/content/b"], "a/b")
+    yield "a digest that is none", two(["v1/content/b"], "b", "AB")
+    yield (
+        "a digest that is not there",
+        lambda d: d["versions"]["v1"]["state"].update({other: ["b"]}),
+    )
+    yield "a digest without a file", lambda d: d["manifest"].update({digest: []})
+    yield "a digest nobody uses", lambda d: d["manifest"].update({other: ["v1/content/b"]})
+    yield "another algorithm", lambda d: d.update(digestAlgorithm="md5")
+    yield "another head", lambda d: d.update(head="v2")
+    yield "no version", lambda d: d.update(versions={}, manifest={}, head="v0")
+    yield "a gap", lambda d: d["versions"].update(v3=d["versions"]["v1"])
+    yield "versions in a list", lambda d: d.update(versions=[])
+    yield "states in a list", lambda d: d["versions"]["v1"].update(state=[digest])
+    yield "no date", lambda d: d["versions"]["v1"].pop("created")
+    yield "a number for a name", lambda d: d.update(id=5)
+    yield "another object's name", lambda d: d.update(id=str(TWO))
+    for name in ("id", "head", "manifest", "versions", "digestAlgorithm"):
+        yield f"no {name}", methodcaller("pop", name)
+
+
+@pytest.mark.parametrize(("what", "change"), [*_hostile()], ids=[what for what, _ in _hostile()])
+def test_hostile_inventories_are_refused(
+    main: Vault, copy: Vault, what: str, change: Change
+) -> None:
+    main.write_version(ONE, {"a": b"a"}, message="", now=NOW)
+    _forge(main, change)
+    before = _tree(copy)
+    for attempt in (
+        lambda: main.holding(ONE),
+        lambda: main.read(ONE, "a"),
+        lambda: copy.adopt(main, ONE),
+        lambda: main.write_version(ONE, {"b": b"b"}, message="", now=NOW),
+    ):
+        with pytest.raises(Corrupt) as caught:
+            attempt()
+        assert "\n" not in caught.value.line()
+    assert _tree(copy) == before
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"null", b"{}", b"\xff", b"[" * 100_000, b"1" * 9999],
+)
+def test_what_is_no_inventory_is_refused(main: Vault, content: bytes) -> None:
+    main.write_version(ONE, {"a": b"a"}, message="", now=NOW)
+    directory = main.object_path(ONE)
+    (directory / ocfl.INVENTORY).write_bytes(content)
+    (directory / ocfl.SIDECAR).write_bytes(ocfl.sidecar(content))
+    with pytest.raises(Corrupt):
+        read_inventory(directory)
