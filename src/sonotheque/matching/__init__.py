@@ -1,0 +1,1 @@
+"""What is the same: how recordings sound, which of them match, and whose name they carry."""

@@ -1,0 +1,140 @@
+"""Whose sound is it: what the matches of a new file mean, given whose name it carries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sonotheque.matching.names import artist_key, title_key, versions_of
+from sonotheque.model.findings import Finding, Severity
+from sonotheque.model.identifiers import RecordingId
+from sonotheque.model.music import Description, Match, MatchKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appraised:
+    """What the matches of a file come to. `same_as` is the recording that the file is another
+    encoding of, None where it is a recording of its own or somebody has to look."""
+
+    same_as: RecordingId | None
+    findings: tuple[Finding, ...]
+
+
+def appraise(
+    description: Description,
+    matches: Sequence[Match],
+    described: Mapping[RecordingId, Description],
+) -> Appraised:
+    """Weigh `matches`, best first, of a file that says it is `description`.
+
+    `described` says what the matched recordings are; one it does not name says nothing. A file
+    is another encoding of the best match that is the same recording, by the same artist or with
+    one of the two unnamed, and not by its title another version. Once that is found, the same
+    sound under another name is the archive's to look into, not the file's error.
+    """
+    pairs = [(match, described.get(match.recording, Description())) for match in matches]
+    same_as = next(
+        (
+            match.recording
+            for match, held in pairs
+            if match.kind is MatchKind.SAME_RECORDING
+            and not _other_artist(description, held)
+            and not _other_version(description, held)
+        ),
+        None,
+    )
+    findings: list[Finding] = []
+    for match, held in pairs:
+        if match.kind is not MatchKind.SAME_RECORDING:
+            findings.append(_part(description, match, held))
+        elif _other_artist(description, held):
+            severity = Severity.ERROR if same_as is None else Severity.WARNING
+            findings.append(_other_artist_finding(description, match, held, severity))
+        else:
+            if not (artist_key(description.artist) and artist_key(held.artist)):
+                findings.append(_no_artist_finding(description, match, held))
+            if _other_title(description, held):
+                findings.append(_other_title_finding(description, match, held))
+            if match.recording == same_as:
+                findings.append(_same_recording_finding(match, held))
+    return Appraised(same_as=same_as, findings=tuple(findings))
+
+
+def _other_artist(new: Description, held: Description) -> bool:
+    first, second = artist_key(new.artist), artist_key(held.artist)
+    return bool(first and second) and first != second
+
+
+def _other_title(new: Description, held: Description) -> bool:
+    first, second = title_key(new.title), title_key(held.title)
+    return (bool(first and second) and first != second) or _other_version(new, held)
+
+
+def _other_version(new: Description, held: Description) -> bool:
+    """One is live, a remix or the like, by its title, and the other is not. A title that is
+    missing says nothing."""
+    return bool(new.title and held.title) and versions_of(new.title) != versions_of(held.title)
+
+
+def _part(new: Description, match: Match, held: Description) -> Finding:
+    if match.kind is MatchKind.EXCERPT:
+        code, relation = "match.excerpt", "is a part of"
+    else:
+        code, relation = "match.contains", "contains"
+    whose = ", by another artist" if _other_artist(new, held) else ""
+    return Finding(
+        code=code,
+        severity=Severity.WARNING,
+        message=f"{relation} {_evidence(match, held)}{whose}",
+        remedy="check that it is meant as a recording of its own and may be deposited as such",
+    )
+
+
+def _other_artist_finding(
+    new: Description, match: Match, held: Description, severity: Severity
+) -> Finding:
+    return Finding(
+        code="clone.other-artist",
+        severity=severity,
+        message=f"says it is by {new.artist!r} but sounds the same as {_evidence(match, held)}",
+        remedy="if both names are one artist, correct the tag; otherwise show who made the "
+        "recording before it is deposited",
+    )
+
+
+def _no_artist_finding(new: Description, match: Match, held: Description) -> Finding:
+    unnamed = "the file" if not artist_key(new.artist) else "the archive"
+    return Finding(
+        code="clone.no-artist",
+        severity=Severity.WARNING,
+        message=f"{unnamed} names no artist; it sounds the same as {_evidence(match, held)}",
+        remedy="name the artist, so that the two can be told to be one recording",
+    )
+
+
+def _other_title_finding(new: Description, match: Match, held: Description) -> Finding:
+    return Finding(
+        code="clone.other-title",
+        severity=Severity.WARNING,
+        message=f"is called {new.title!r} but sounds the same as {_evidence(match, held)}",
+        remedy="check which title is right, and whether it is another version",
+    )
+
+
+def _same_recording_finding(match: Match, held: Description) -> Finding:
+    return Finding(
+        code="match.same-recording",
+        severity=Severity.INFO,
+        message=f"is another encoding of {_evidence(match, held)}",
+        remedy="nothing to do: it is kept beside the encodings that are held",
+    )
+
+
+def _evidence(match: Match, held: Description) -> str:
+    """The recording, whose it is, and how well it matches."""
+    title = repr(held.title) if held.title else "an untitled recording"
+    artist = f"by {held.artist!r}" if held.artist else "by an unnamed artist"
+    return (
+        f"{title} {artist} ({match.recording}; {match.similarity:.1%} alike "
+        f"over {match.overlap_ms / 1_000:.0f} s)"
+    )
