@@ -1,0 +1,1 @@
+"""What exists: recordings, found by identifier or by words."""

@@ -1,0 +1,345 @@
+"""From a key to the number of its row: sorted unique keys, compressed, in a memory-mapped file.
+
+Keys are 49-bit packed ISRCs (or 63-bit RecordingIds). Two forms, of which the smaller is kept:
+
+* *block-delta*: 128 keys a block; the first whole, then 127 gaps of one width, those gaps that
+  would make the width costly set apart. ISRCs are given out in runs, so most gaps are 1.
+* *Elias-Fano* (Elias 1974, Fano 1971): the low bits of each key as they are, the high bits as a
+  unary sequence, with a directory of ranks over it. Near the bound of log2(U/n) + 1.44 bits for
+  keys that do not cluster.
+
+File: a header of 64 bytes, then the sections of the form, each as numpy arrays, little-endian.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sonotheque.errors import Corrupt, NotFound
+from sonotheque.model.identifiers import Isrc
+
+Keys = npt.NDArray[np.uint64]
+Bytes = npt.NDArray[np.uint8]
+
+BLOCK_KEYS = 128
+_GAPS = BLOCK_KEYS - 1
+_EXCEPTION_BYTES = 9  # the place in the block, then the whole gap
+_HIGHS_SHIFT = 9  # one entry of the Elias-Fano directory for 512 values of the high bits
+_HEADER = struct.Struct("<8sQQQQQ16x")  # magic, form, keys, form's two parameters, file bytes
+_MAGIC = b"sonokey1"
+_BLOCK_DELTA, _ELIAS_FANO = 1, 2
+_BLOCKS_AT_ONCE = 2048
+_KEYS_AT_ONCE = 1 << 17  # a multiple of 8, so that every piece ends on a whole byte
+
+
+def pack(isrc: Isrc) -> int:
+    """`isrc` as a number under 2**49 that sorts as its text does."""
+    return int(pack_many(pa.array([isrc], pa.string()))[0])
+
+
+def pack_many(isrcs: Any) -> Keys:
+    """Packed form of each of `isrcs` (Arrow strings, valid ISRCs of 12 characters, no nulls).
+
+    Shape (n,). Country 26², registrant 36³, then year and designation 10⁷.
+    """
+    width_fixed = isrcs.cast(pa.binary()).cast(pa.binary(12))
+    raw = np.frombuffer(width_fixed.buffers()[1], np.uint8)
+    raw = raw[width_fixed.offset * 12 :][: len(isrcs) * 12].reshape(-1, 12)
+    digits = raw - np.where(raw <= ord("9"), ord("0"), ord("A") - 10).astype(np.uint8)
+    packed = np.zeros(len(raw), np.uint64)
+    for place in range(12):
+        base = 26 if place < 2 else 36 if place < 5 else 10
+        digit = digits[:, place] - np.uint8(10 if place < 2 else 0)
+        packed = packed * np.uint64(base) + digit
+    return packed
+
+
+def write_index(path: Path, keys: Keys) -> float:
+    """Write the index of `keys` (ascending, unique, under 2**63) to `path`, in the smaller form.
+
+    Returns bits a key. The file is not synced: a build seals its directory as a whole.
+    """
+    widths, exceptions = _block_widths(keys)
+    payload = (_GAPS * widths.astype(np.int64) + 7) // 8 + _EXCEPTION_BYTES * exceptions
+    if int(payload.sum()) + 17 * len(widths) <= _elias_fano_bytes(keys):
+        _write_block_delta(path, keys, widths, payload)
+    else:
+        _write_elias_fano(path, keys)
+    return 8 * path.stat().st_size / max(1, len(keys))
+
+
+class _Form(Protocol):
+    def rank(self, key: int) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeyIndex:
+    """An open index. Safe to share between threads; holds no more memory than it was asked for."""
+
+    count: int
+    form: _Form
+
+    @classmethod
+    def open(cls, path: Path) -> KeyIndex:
+        """Map the index at `path`. Raises NotFound, or Corrupt where it is not whole."""
+        try:
+            raw: Bytes = np.memmap(path, np.uint8, "r").view(np.ndarray)
+            header = _HEADER.unpack(raw[: _HEADER.size].tobytes())
+        except FileNotFoundError:
+            raise NotFound(
+                "no index here", where=str(path), remedy="run `sonotheque rebuild`"
+            ) from None
+        except (ValueError, struct.error) as error:
+            raise _corrupt(path) from error
+        magic, form, count, first, second, file_bytes = header
+        if magic != _MAGIC or file_bytes != len(raw):
+            raise _corrupt(path)
+        sections = _Sections(raw, path)
+        opened: _Form
+        if form == _BLOCK_DELTA:
+            opened = _open_block_delta(sections, count, first, second)
+        elif form == _ELIAS_FANO:
+            opened = _open_elias_fano(sections, count, first, second)
+        else:
+            raise _corrupt(path)
+        return cls(count, opened)
+
+    def rank(self, key: int) -> int | None:
+        """How many keys are smaller than `key`, where `key` is among them; None where not."""
+        return self.form.rank(key) if self.count else None
+
+
+@dataclass(frozen=True, slots=True)
+class _BlockDelta:
+    count: int
+    firsts: Keys
+    offsets: Keys
+    widths: Bytes
+    payload: Bytes
+
+    def rank(self, key: int) -> int | None:
+        block = int(np.searchsorted(self.firsts, np.uint64(key), side="right")) - 1
+        if block < 0:
+            return None
+        payload = self.payload[int(self.offsets[block]) : int(self.offsets[block + 1])]
+        width = int(self.widths[block])
+        plain_bytes = (_GAPS * width + 7) // 8
+        gaps = _unpacked(payload[:plain_bytes], 0, _GAPS, width)
+        exceptions = payload[plain_bytes:].reshape(-1, _EXCEPTION_BYTES)
+        if len(exceptions):
+            gaps[exceptions[:, 0]] = exceptions[:, 1:].copy().view(np.uint64)[:, 0]
+        values = np.empty(BLOCK_KEYS, np.uint64)
+        values[0] = self.firsts[block]
+        np.cumsum(gaps + np.uint64(1), out=values[1:])
+        values[1:] += values[0]
+        place = int(np.searchsorted(values, np.uint64(key)))
+        rank = block * BLOCK_KEYS + place
+        found = place < BLOCK_KEYS and int(values[place]) == key and rank < self.count
+        return rank if found else None
+
+
+def _block_widths(keys: Keys) -> tuple[Bytes, npt.NDArray[np.int64]]:
+    """The cheapest width of each block, and how many of its gaps do not fit in that."""
+    widths, exceptions = [], []
+    for gaps in _blocks_of_gaps(keys):
+        # A gap over 2**53 may round up to one bit more than it needs: dearer, never wrong.
+        lengths = np.frexp(gaps.astype(np.float64))[1].astype(np.uint8)
+        over = np.stack(
+            [(lengths > width).sum(axis=1) for width in range(int(lengths.max(initial=0)) + 1)]
+        )
+        plain = (_GAPS * np.arange(len(over)) + 7) // 8
+        best = (plain[:, None] + _EXCEPTION_BYTES * over).argmin(axis=0)
+        widths.append(best.astype(np.uint8))
+        exceptions.append(over[best, np.arange(len(best))])
+    if not widths:
+        return np.empty(0, np.uint8), np.empty(0, np.int64)
+    return np.concatenate(widths), np.concatenate(exceptions)
+
+
+def _blocks_of_gaps(keys: Keys) -> Any:
+    """Gaps less one, shape (blocks, 127), some blocks at a time; the last block is padded."""
+    for start in range(0, len(keys), _BLOCKS_AT_ONCE * BLOCK_KEYS):
+        piece = keys[start : start + _BLOCKS_AT_ONCE * BLOCK_KEYS]
+        missing = -len(piece) % BLOCK_KEYS
+        padding = piece[-1] + np.arange(1, missing + 1, dtype=np.uint64)
+        blocks = np.concatenate([piece, padding]).reshape(-1, BLOCK_KEYS)
+        yield np.diff(blocks, axis=1) - np.uint64(1)
+
+
+def _write_block_delta(
+    path: Path, keys: Keys, widths: Bytes, payload_bytes: npt.NDArray[np.int64]
+) -> None:
+    offsets = np.zeros(len(widths) + 1, np.uint64)
+    np.cumsum(payload_bytes, out=offsets[1:].view(np.int64))
+    total = int(offsets[-1])
+    file_bytes = _HEADER.size + 8 * len(widths) + offsets.nbytes + len(widths) + total
+    with path.open("wb") as output:
+        output.write(_HEADER.pack(_MAGIC, _BLOCK_DELTA, len(keys), len(widths), total, file_bytes))
+        output.write(np.ascontiguousarray(keys[::BLOCK_KEYS]).data)
+        output.write(offsets.data)
+        output.write(widths.data)
+        block = 0
+        for gaps in _blocks_of_gaps(keys):
+            here = slice(block, block + len(gaps))
+            output.write(_encoded(gaps, widths[here], payload_bytes[here]).data)
+            block += len(gaps)
+
+
+def _encoded(gaps: Keys, widths: Bytes, payload_bytes: npt.NDArray[np.int64]) -> Bytes:
+    starts = np.cumsum(payload_bytes) - payload_bytes
+    output = np.zeros(int(payload_bytes.sum()), np.uint8)
+    for width in np.unique(widths):
+        chosen = np.flatnonzero(widths == width)
+        packed = _packed(gaps[chosen], int(width))
+        output[starts[chosen, None] + np.arange(packed.shape[1])] = packed
+        block, place = np.nonzero(gaps[chosen] >> np.uint64(width))
+        if len(block):
+            # Within its block, the how-manieth exception each is.
+            turn = np.arange(len(block)) - np.searchsorted(block, block)
+            at = starts[chosen[block]] + packed.shape[1] + _EXCEPTION_BYTES * turn
+            output[at] = place
+            whole = np.ascontiguousarray(gaps[chosen[block], place]).view(np.uint8).reshape(-1, 8)
+            output[at[:, None] + np.arange(1, 9)] = whole
+    return output
+
+
+def _open_block_delta(sections: _Sections, count: int, blocks: int, total: int) -> _BlockDelta:
+    firsts = sections.take(np.uint64, blocks)
+    offsets = sections.take(np.uint64, blocks + 1)
+    widths = sections.take(np.uint8, blocks)
+    payload = sections.take(np.uint8, total)
+    sections.end()
+    return _BlockDelta(count, firsts, offsets, widths, payload)
+
+
+@dataclass(frozen=True, slots=True)
+class _EliasFano:
+    count: int
+    low_bits: int
+    directory: Keys
+    """Keys whose high bits are under 512·i, for each i; one more entry at the end."""
+    highs: Bytes
+    lows: Bytes
+
+    def rank(self, key: int) -> int | None:
+        high = key >> self.low_bits
+        entry = high >> _HIGHS_SHIFT
+        if entry >= len(self.directory) - 1:
+            return None
+        before, after = int(self.directory[entry]), int(self.directory[entry + 1])
+        if before == after:
+            return None
+        # Before entry i there stand `directory[i]` ones and 512·i zeros.
+        start = before + (entry << _HIGHS_SHIFT)
+        bits = _bits(self.highs, start, after - before + (1 << _HIGHS_SHIFT))
+        ones = np.flatnonzero(bits)
+        zeros_before = ones - np.arange(len(ones))
+        wanted = high - (entry << _HIGHS_SHIFT)
+        first, last = np.searchsorted(zeros_before, [wanted, wanted + 1])
+        lows = _unpacked(self.lows, before + int(first), int(last - first), self.low_bits)
+        low = key - (high << self.low_bits)
+        place = int(np.searchsorted(lows, np.uint64(low)))
+        found = place < len(lows) and int(lows[place]) == low
+        return before + int(first) + place if found else None
+
+
+def _low_bits(keys: Keys) -> int:
+    return max(0, ((int(keys[-1]) + 1) // len(keys)).bit_length() - 1)
+
+
+def _elias_fano_bytes(keys: Keys) -> int:
+    if not len(keys):
+        return 0
+    low_bits = _low_bits(keys)
+    entries = (int(keys[-1]) >> low_bits >> _HIGHS_SHIFT) + 1
+    highs_bits = len(keys) + (entries << _HIGHS_SHIFT)
+    return 8 * (entries + 1) + (highs_bits + 7) // 8 + (len(keys) * low_bits + 7) // 8
+
+
+def _write_elias_fano(path: Path, keys: Keys) -> None:
+    low_bits = _low_bits(keys)
+    entries = (int(keys[-1]) >> low_bits >> _HIGHS_SHIFT) + 1
+    borders = np.arange(entries, dtype=np.uint64) << np.uint64(_HIGHS_SHIFT + low_bits)
+    directory = np.append(np.searchsorted(keys, borders), len(keys)).astype(np.uint64)
+    highs = np.zeros((len(keys) + (entries << _HIGHS_SHIFT) + 7) // 8, np.uint8)
+    for start in range(0, len(keys), _KEYS_AT_ONCE):
+        piece = keys[start : start + _KEYS_AT_ONCE]
+        ranks = np.arange(start, start + len(piece), dtype=np.uint64)
+        places: Keys = (piece >> np.uint64(low_bits)) + ranks
+        marks = (1 << (places & np.uint64(7))).astype(np.uint8)
+        np.bitwise_or.at(highs, (places >> np.uint64(3)).astype(np.int64), marks)
+    file_bytes = _HEADER.size + _elias_fano_bytes(keys)
+    with path.open("wb") as output:
+        output.write(_HEADER.pack(_MAGIC, _ELIAS_FANO, len(keys), low_bits, entries, file_bytes))
+        output.write(directory.data)
+        output.write(highs.data)
+        for start in range(0, len(keys), _KEYS_AT_ONCE):
+            output.write(_packed(keys[None, start : start + _KEYS_AT_ONCE], low_bits).data)
+
+
+def _open_elias_fano(sections: _Sections, count: int, low_bits: int, entries: int) -> _EliasFano:
+    directory = sections.take(np.uint64, entries + 1)
+    highs = sections.take(np.uint8, (count + (entries << _HIGHS_SHIFT) + 7) // 8)
+    lows = sections.take(np.uint8, (count * low_bits + 7) // 8)
+    sections.end()
+    return _EliasFano(count, low_bits, directory, highs, lows)
+
+
+class _Sections:
+    """The arrays of an index file, one after the other."""
+
+    def __init__(self, raw: Bytes, path: Path) -> None:
+        self._raw = raw
+        self._path = path
+        self._at = _HEADER.size
+
+    def take(self, kind: type[Any], count: int) -> npt.NDArray[Any]:
+        end = self._at + count * np.dtype(kind).itemsize
+        if end > len(self._raw):
+            raise _corrupt(self._path)
+        section: npt.NDArray[Any] = self._raw[self._at : end].view(kind)
+        self._at = end
+        return section
+
+    def end(self) -> None:
+        if self._at != len(self._raw):
+            raise _corrupt(self._path)
+
+
+def _packed(values: Keys, width: int) -> Bytes:
+    """The low `width` bits of each value, row by row, shape (rows, ⌈columns · width / 8⌉)."""
+    bits = (values[:, :, None] >> np.arange(width, dtype=np.uint64)) & np.uint64(1)
+    flat = bits.astype(np.uint8).reshape(len(values), -1)
+    packed: Bytes = np.packbits(flat, axis=1, bitorder="little")
+    return packed
+
+
+def _unpacked(packed: Bytes, first: int, count: int, width: int) -> Keys:
+    """Values `first` to `first + count` of a row that `_packed` made, shape (count,)."""
+    if not width:
+        return np.zeros(count, np.uint64)
+    bits = _bits(packed, first * width, count * width).reshape(count, width)
+    values: Keys = bits @ (np.uint64(1) << np.arange(width, dtype=np.uint64))
+    return values
+
+
+def _bits(packed: Bytes, first: int, count: int) -> Bytes:
+    byte = first >> 3
+    skipped = first & 7
+    piece = packed[byte : (first + count + 7) >> 3]
+    return np.unpackbits(piece, bitorder="little")[skipped : skipped + count]
+
+
+def _corrupt(path: Path) -> Corrupt:
+    return Corrupt(
+        "the index is not whole",
+        where=str(path),
+        remedy="run `sonotheque rebuild`, or fetch the snapshot again",
+    )

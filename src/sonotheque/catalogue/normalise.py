@@ -1,0 +1,52 @@
+"""The folding of `model.folding`, for whole columns at once: the same words, seven times as fast.
+
+Built of pyarrow's kernels, so that every engine that speaks Arrow gives the same bits. The
+result stays decomposed: pyarrow's `utf8_normalize('NFC')` is wrong, its NFKD right (DESIGN.md,
+section 4).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute
+
+from sonotheque.model import folding
+
+# The stubs cannot follow columns whose type is known only when the program runs.
+pc: Any = pyarrow.compute
+Column = Any
+"""A pyarrow array of any type."""
+
+# Case folding differs from lower case in ß, ς (replaced below) and in these: the Greek iota
+# subscript, Cherokee, nine old Cyrillic letters. Rows that have one, hardly any, go one by one.
+_RARE = r"[\x{345}\x{13A0}-\x{13FD}\x{1C80}-\x{1C88}\x{AB70}-\x{ABBF}]"
+
+
+def fold(texts: Column) -> Column:
+    """Each of `texts` (strings; null stays null) as `model.folding.fold` folds it.
+
+    Text in ASCII alone, most of a catalogue, skips the Unicode passes.
+    """
+    flat = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    plain = pc.string_is_ascii(flat)
+    others = pc.invert(plain)
+    folded = pc.replace_with_mask(flat, plain, _fold_ascii(pc.filter(flat, plain)))
+    return pc.replace_with_mask(folded, others, _fold_unicode(pc.filter(flat, others)))
+
+
+def _fold_ascii(texts: Column) -> Column:
+    lower = pc.replace_substring(pc.ascii_lower(texts), "'", "")
+    return pc.utf8_trim_whitespace(pc.replace_substring_regex(lower, "[^a-z0-9]+", " "))
+
+
+def _fold_unicode(texts: Column) -> Column:
+    decomposed = pc.utf8_normalize(texts, "NFKD")
+    lower = pc.utf8_lower(decomposed)
+    folded = pc.replace_substring(pc.replace_substring(lower, "ß", "ss"), "ς", "σ")
+    words = pc.replace_substring_regex(folded, r"[\p{M}'’]+", "")
+    parted = pc.utf8_trim_whitespace(pc.replace_substring_regex(words, r"[^\p{L}\p{N}]+", " "))
+    rare = pc.match_substring_regex(decomposed, _RARE)
+    one_by_one = [folding.fold(text) for text in pc.filter(texts, rare).to_pylist()]
+    return pc.replace_with_mask(parted, rare, pa.array(one_by_one, texts.type))

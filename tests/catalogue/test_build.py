@@ -1,0 +1,325 @@
+"""Builds: one recording an ISRC, identifiers that stay, no row lost, and resumable at any step."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+import pytest
+
+from sonotheque.catalogue import build
+from sonotheque.catalogue.build import build_snapshot
+from sonotheque.catalogue.lookup import (
+    Snapshot,
+    SnapshotSummary,
+    current_number,
+    current_snapshot,
+)
+from sonotheque.catalogue.sources.table import import_table
+from sonotheque.errors import EnvironmentFailure, NotFound, Refused
+from sonotheque.model.identifiers import Isrc, RecordingId
+from sonotheque.simulation.universe import write_universe
+from sonotheque.store import files
+
+NOW = "2026-11-23T12:00:00.000000Z"
+LATER = "2026-11-24T12:00:00.000000Z"
+A, B, C = Isrc("FRZ031400001"), Isrc("FRZ031400002"), Isrc("USRC17607839")
+MEMORY = 200_000_000
+
+
+def take(catalogue: Path, *rows: dict[str, object], now: str = NOW) -> None:
+    catalogue.mkdir(exist_ok=True)
+    path = catalogue.parent / "table.csv"
+    names = ["source", "source_id", "isrc", "title", "artist", "popularity", "duration_ms"]
+    with path.open("w", encoding="utf-8", newline="") as output:
+        writer = csv.DictWriter(output, names, restval="")
+        writer.writeheader()
+        writer.writerows({"source": "s", "title": "T", "artist": "A", **row} for row in rows)
+    import_table(catalogue, path, origin="the test", licence="CC0-1.0", now=now)
+
+
+def make(catalogue: Path, now: str = NOW, **how: Any) -> SnapshotSummary:
+    return build_snapshot(catalogue, now, memory_bytes_max=how.pop("memory", MEMORY), **how)
+
+
+def opened(catalogue: Path) -> Snapshot:
+    snapshot = current_snapshot(catalogue)
+    assert snapshot is not None
+    return snapshot
+
+
+def id_of(catalogue: Path, isrc: Isrc) -> RecordingId:
+    [recording] = opened(catalogue).by_isrc(isrc)
+    return recording.id
+
+
+def rows_of(catalogue: Path, kind: str) -> list[dict[str, Any]]:
+    directory = catalogue / str(current_number(catalogue))
+    paths = sorted(directory.glob(f"{kind}-*.parquet"))
+    return [row for path in paths for row in pq.read_table(path).to_pylist()]
+
+
+def test_what_most_rows_say_wins_and_the_rest_is_kept(tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue"
+    take(
+        catalogue,
+        {"source_id": 1, "isrc": A, "title": "Mont Blank", "popularity": 90},
+        {"source_id": 2, "isrc": A, "title": "MONT BLANC"},
+        {"source_id": 3, "isrc": A, "title": "Mont-Blanc!", "popularity": 40},
+        {"source_id": 4, "isrc": B, "title": "Other"},
+        {"source_id": 5, "title": "Without"},
+        {"source_id": 6, "title": "Without"},
+    )
+    summary = make(catalogue)
+    assert (summary.recordings, summary.isrcs, summary.rows) == (4, 2, 6)
+    [recording] = opened(catalogue).by_isrc(A)
+    assert (recording.description.title, recording.popularity) == ("Mont-Blanc!", 40)
+    lost = rows_of(catalogue, "provenance")
+    assert {row["source_id"] for row in lost} == {"1", "2"}
+    assert len({row["recording_id"] for row in lost}) == 1
+    assert [row["isrc"] for row in rows_of(catalogue, "recordings")] == [A, B, None, None]
+
+
+def test_identifiers_stay_over_rebuilds(tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue"
+    take(catalogue, {"source_id": 1, "isrc": A}, {"source_id": 2, "isrc": B}, {"source_id": 3})
+    make(catalogue)
+    before = {row["source_id"]: row["recording_id"] for row in rows_of(catalogue, "recordings")}
+    take(catalogue, {"source_id": 9, "isrc": A, "title": "New", "popularity": 99}, now=LATER)
+    take(catalogue, {"source_id": 2, "isrc": B, "title": "Put right"}, {"source_id": 8, "isrc": C})
+    summary = make(catalogue, LATER)
+    assert (summary.number, summary.rows, summary.rows_replaced) == (2, 5, 1)
+    after = {row["isrc"]: row for row in rows_of(catalogue, "recordings")}
+    assert after[A]["recording_id"] == before["1"]
+    assert after[B]["recording_id"] == before["2"]
+    assert after[B]["title"] == "Put right"
+    assert after[None]["recording_id"] == before["3"]
+    assert after[C]["recording_id"] not in before.values()
+    [recording] = opened(catalogue).by_isrc(A)
+    assert recording.added_at == NOW
+    assert [about.at for about in summary.imports] == [NOW, LATER, NOW]
+
+
+def test_an_identifier_follows_its_row_to_another_isrc(tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue"
+    take(
+        catalogue,
+        {"source_id": 1, "isrc": A},
+        {"source_id": 2, "isrc": A},
+        {"source_id": 3, "isrc": C},
+        {"source_id": 4},
+    )
+    make(catalogue)
+    first, third = id_of(catalogue, A), id_of(catalogue, C)
+    [fourth] = [r["recording_id"] for r in rows_of(catalogue, "recordings") if r["isrc"] is None]
+    # 1 leaves A, where 2 stays; 3 leaves C for no ISRC, and nobody stays; 4 gets one.
+    take(
+        catalogue,
+        {"source_id": 1, "isrc": B},
+        {"source_id": 3},
+        {"source_id": 4, "isrc": Isrc("GBAYE0000001")},
+    )
+    make(catalogue)
+    assert id_of(catalogue, A) == first
+    assert id_of(catalogue, B) not in (first, third)
+    assert opened(catalogue).by_isrc(C) == ()
+    moved = opened(catalogue).by_id(third)
+    assert moved is not None
+    assert moved.description.isrcs == ()
+    rows = {row["source_id"]: row["recording_id"] for row in rows_of(catalogue, "recordings")}
+    assert rows["4"] == fourth
+
+
+def test_two_recordings_that_become_one_keep_one_identifier(tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue"
+    take(catalogue, {"source_id": 1, "isrc": A}, {"source_id": 2, "isrc": B})
+    make(catalogue)
+    kept = id_of(catalogue, A)
+    take(catalogue, {"source_id": 2, "isrc": A})
+    assert make(catalogue).recordings == 1
+    assert id_of(catalogue, A) == kept
+
+
+def test_repeated_keys_leave_the_last(tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue"
+    take(catalogue, {"source_id": 1, "title": "old"}, {"source_id": 1, "title": "new"})
+    summary = make(catalogue)
+    assert (summary.rows, summary.rows_replaced) == (1, 1)
+    assert [row["title"] for row in rows_of(catalogue, "recordings")] == ["new"]
+
+
+def test_identifiers_drawn_twice_are_drawn_again(tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue"
+    take(catalogue, {"source_id": 1, "isrc": A}, {"source_id": 2, "isrc": B}, {"source_id": 3})
+    draws = []
+
+    def unlucky(count: int) -> npt.NDArray[np.int64]:
+        draws.append(count)
+        return np.full(count, 7, np.int64) if len(draws) < 3 else build.mint(count)
+
+    make(catalogue, minting=unlucky)
+    ids = [row["recording_id"] for row in rows_of(catalogue, "recordings")]
+    assert len(set(ids)) == 3
+    assert len(draws) > 2
+
+
+def test_nothing_to_build_from_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="nothing was imported"):
+        make(tmp_path)
+    catalogue = tmp_path / "catalogue"
+    take(catalogue, {"source_id": 1})
+    make(catalogue)
+    with pytest.raises(Refused, match="since the last build"):
+        make(catalogue)
+    take(catalogue)
+    assert make(catalogue).recordings == 1
+
+
+def test_an_empty_catalogue_can_be_built(tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue"
+    take(catalogue)
+    assert make(catalogue).recordings == 0
+    assert opened(catalogue).by_isrc(A) == ()
+    take(catalogue, {"source_id": 1, "isrc": A})
+    assert make(catalogue).recordings == 1
+
+
+def test_readers_go_on_while_the_snapshot_switches(tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue"
+    take(catalogue, {"source_id": 1, "isrc": A, "title": "before"})
+    make(catalogue)
+    reader = opened(catalogue)
+    take(catalogue, {"source_id": 1, "isrc": A, "title": "after"})
+    make(catalogue)
+    assert reader.by_isrc(A)[0].description.title == "before"
+    assert opened(catalogue).by_isrc(A)[0].description.title == "after"
+
+
+def test_one_writer_at_a_time(tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue"
+    take(catalogue, {"source_id": 1})
+    with files.exclusive(catalogue / ".lock"), pytest.raises(EnvironmentFailure):
+        make(catalogue)
+
+
+@pytest.fixture(scope="module")
+def universe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("universe") / "made"
+    write_universe(directory, recordings=20_000, seed=3)
+    return directory
+
+
+def taken(catalogue: Path, universe: Path) -> None:
+    import_table(catalogue, universe, origin="made up", licence="CC0-1.0", now=NOW)
+
+
+class Stopped(Exception):
+    """Stands for a kill between two steps."""
+
+
+def test_a_build_in_many_buckets_resumes_after_every_step(
+    tmp_path: Path, universe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if a row cost so much that 20,000 fill the memory four times.
+    monkeypatch.setattr(build, "_ROW_BYTES", 4 * MEMORY // 20_000)
+    catalogue = tmp_path / "catalogue"
+    taken(catalogue, universe)
+    told: list[tuple[str, int, int]] = []
+
+    def stop_after(steps: int) -> build.Progress:
+        left = iter(range(steps + 2))
+
+        def progress(step: str, done: int, of: int) -> None:
+            told.append((step, done, of))
+            if next(left, None) is None:
+                raise Stopped
+
+        return progress
+
+    stops = 0
+    while True:
+        try:
+            summary = make(catalogue, progress=stop_after(stops))
+            break
+        except Stopped:
+            assert current_number(catalogue) is None
+            stops += 1
+    assert stops > 6
+    assert {step for step, _, of in told if of > 2} == {"settle", "rank"}
+    assert summary.rows == 20_000
+    isrcs = [row["isrc"] for row in rows_of(catalogue, "recordings") if row["isrc"]]
+    assert isrcs == sorted(set(isrcs))
+    assert len(isrcs) == summary.isrcs
+    assert not (catalogue / "build").exists()
+
+
+@pytest.mark.parametrize("after_seconds", [0.0, 0.5])
+def test_a_killed_build_resumes(after_seconds: float, tmp_path: Path, universe: Path) -> None:
+    catalogue = tmp_path / "catalogue"
+    taken(catalogue, universe)
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from sonotheque.catalogue.build import build_snapshot\n"
+        f"build_snapshot(Path(sys.argv[1]), {NOW!r}, memory_bytes_max={MEMORY},"
+        " progress=lambda *step: print(step, flush=True))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(catalogue)], stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(after_seconds)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    if current_number(catalogue) is None:
+        make(catalogue)
+    assert opened(catalogue).summary.rows == 20_000
+
+
+def test_a_build_killed_after_the_switch_is_cleared_up(tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue"
+    take(catalogue, {"source_id": 1, "isrc": A})
+
+    def drop(_path: Path) -> None:
+        raise Stopped
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
+        original = files.remove_tree
+        patch.setattr(files, "remove_tree", lambda p: drop(p) if p.name == "build" else original(p))
+        make(catalogue)
+    assert current_number(catalogue) == 1
+    take(catalogue, {"source_id": 2, "isrc": B})
+    assert make(catalogue).recordings == 2
+
+
+def test_a_build_killed_just_before_the_switch_resumes(tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue"
+    take(catalogue, {"source_id": 1, "isrc": A})
+    replace = files.replace
+
+    def stop(path: Path, content: bytes) -> None:
+        if path.name == "current":
+            raise Stopped
+        replace(path, content)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(files, "replace", stop)
+        make(catalogue)
+    assert current_number(catalogue) is None
+    assert make(catalogue).number == 1
+    assert len(opened(catalogue).by_isrc(A)) == 1
+
+
+def test_no_snapshot_yet(tmp_path: Path) -> None:
+    assert current_snapshot(tmp_path) is None
+    with pytest.raises(NotFound):
+        Snapshot.open(tmp_path)
