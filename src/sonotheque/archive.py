@@ -1,0 +1,178 @@
+"""An archive: its rooms on the ground of one directory, opened together.
+
+The rooms of the floor below do not know each other; this is where they meet, and what the
+rooms above are handed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+
+from sqlalchemy import Engine
+
+from sonotheque.catalogue.catalogue import Catalogue
+from sonotheque.config import CONFIG_NAME, Config, read_config, render_config
+from sonotheque.errors import BadInput, Refused
+from sonotheque.matching.index import FingerprintIndex
+from sonotheque.model.identifiers import RecordingId, holding_id_of
+from sonotheque.model.music import Fingerprints, Recording
+from sonotheque.model.terms import Decision, Use
+from sonotheque.rights.decision import decide, decide_all
+from sonotheque.rights.ledger import Ledger
+from sonotheque.store import db, files, signing
+from sonotheque.vault import replicas
+from sonotheque.vault.fixity import FixityLog
+from sonotheque.vault.objects import Vault
+
+FINGERPRINT_NAME = "fingerprint.bin"
+"""Where a recording's holding keeps its fingerprints."""
+_OWN_NAMES = {
+    *("keys", "ledger", "derived", "editions"),
+    *(".lock", ".lock-ledger", ".lock-publishing"),
+    *(f"sonotheque.db{suffix}" for suffix in ("", "-journal", "-shm", "-wal")),
+}
+
+
+class Archive:
+    """An open archive. Reading needs nothing more; writing happens inside `writing()`."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.database: Engine = db.open_database(config.database, missing_ok=False)
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if "fingerprints" in self.__dict__:
+            self.fingerprints.close()
+        self.database.dispose()
+
+    @cached_property
+    def signer(self) -> signing.Signer:
+        return signing.read_key(self.config.keys)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.database, self.config.ledger, self.signer)
+
+    @cached_property
+    def roots(self) -> tuple[Vault, ...]:
+        """Every storage root, the primary first."""
+        return tuple(Vault(root.name, root.path) for root in self.config.roots)
+
+    @property
+    def vault(self) -> Vault:
+        """The primary root."""
+        return self.roots[0]
+
+    @property
+    def replicas(self) -> tuple[Vault, ...]:
+        return self.roots[1:]
+
+    @cached_property
+    def fixity(self) -> FixityLog:
+        return FixityLog(self.database)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        return Catalogue(self.database, self.config.derived, self.config.catalogue)
+
+    @cached_property
+    def fingerprints(self) -> FingerprintIndex:
+        """The index of how every held recording sounds, made again where somebody deleted it:
+        an index that is silently empty would let every clone pass."""
+        index = FingerprintIndex(self.config.derived / "fingerprints")
+        if len(index) == 0:
+            for recording in self.catalogue.each():
+                if fingerprints := self.read_fingerprints(recording):
+                    index.add(recording.id, fingerprints)
+        return index
+
+    def read_fingerprints(self, recording: Recording) -> Fingerprints | None:
+        """The fingerprints that the recording's holding keeps; None where it keeps none."""
+        held = replicas.read_holding(self.roots, holding_id_of(recording.id))
+        if held is None or FINGERPRINT_NAME not in {file.path for file in held.files}:
+            return None
+        words = replicas.read(self.roots, held.id, FINGERPRINT_NAME)
+        return Fingerprints(chromaprint=words, duration_ms=recording.duration_ms)
+
+    def decide(self, recording: RecordingId, use: Use, now: str) -> Decision:
+        return decide(self.ledger.statements_about(recording), recording, use, now)
+
+    def decisions(self, recording: RecordingId, now: str) -> tuple[Decision, ...]:
+        """The decision for every use, in the order of `Use`."""
+        return decide_all(self.ledger.statements_about(recording), recording, now)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the one writer, after completing what a writer that died left undone."""
+        with files.exclusive(self.config.lock):
+            for root in self.roots:
+                root.settle()
+            self.ledger.publish()
+            yield
+
+
+def create(config: Config) -> Archive:
+    """Make the archive that `config` describes, and open it.
+
+    Its archive.toml is written last, so an `init` that was cut short can be run again. Raises
+    Refused where there is an archive already, BadInput where the directory holds other things.
+    """
+    directory = config.directory
+    if (directory / CONFIG_NAME).exists():
+        raise Refused(
+            "is an archive already",
+            where=str(directory),
+            remedy="name another directory, or work with this one by --archive",
+        )
+    text = render_config(config)
+    leftovers = [*files.leftovers(directory), *files.leftovers(config.keys)]
+    known = _OWN_NAMES | {leftover.name for leftover in leftovers}
+    for place in (root.path for root in config.roots):
+        if place.is_relative_to(directory):
+            known.update(place.relative_to(directory).parts[:1])
+    if directory.exists():
+        if not directory.is_dir():
+            raise BadInput("is not a directory", where=str(directory), remedy="name a directory")
+        strange = sorted({path.name for path in directory.iterdir()} - known)
+        if strange:
+            raise BadInput(
+                f"holds other things ({strange[0]})",
+                where=str(directory),
+                remedy="name an empty or a new directory",
+            )
+    for place in (directory, config.derived, config.editions, config.ledger):
+        files.make_directory(place)
+    for leftover in leftovers:
+        leftover.unlink()
+    if not (config.keys / signing.PRIVATE_KEY_NAME).exists():
+        signing.create_key(config.keys, config.name)
+    if not config.database.exists():
+        # An empty file is an empty database; opening one never makes it, so that a database
+        # that was lost is not taken for an archive with nothing in it.
+        files.replace(config.database, b"")
+    archive = Archive(config)
+    for root in archive.roots:
+        root.create()
+    archive.ledger.publish()
+    files.replace(directory / CONFIG_NAME, text.encode())
+    return archive
+
+
+def open_archive(directory: Path) -> Archive:
+    """Open the archive in `directory`. Raises NotFound where there is none."""
+    return Archive(read_config(directory))
