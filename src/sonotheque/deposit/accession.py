@@ -1,0 +1,450 @@
+"""From a package to a receipt: plan, then execute.
+
+`plan` reads and decides and writes nothing to the archive; `execute` writes, each step in an
+order and form in which doing it again does no harm: the intent, the ledger, the vault and its
+replicas, what finds it again, the receipt. A deposit that was cut short goes on when the same
+files are deposited again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import SimpleQueue
+
+import msgspec
+
+from sonotheque.archive import FINGERPRINT_NAME, Archive
+from sonotheque.deposit.appraisal import BY_POLICY, Appraisal, appraise
+from sonotheque.deposit.inspection import FUNCTION, Inspection, inspect
+from sonotheque.deposit.package import Package, PackageFile, read_package
+from sonotheque.deposit.receipts import Receipts
+from sonotheque.matching import clones
+from sonotheque.matching.index import FingerprintIndex
+from sonotheque.model.findings import Finding, Severity
+from sonotheque.model.holdings import (
+    FixityEvent,
+    Holding,
+    ItemStatus,
+    Outcome,
+    Receipt,
+    ReceiptItem,
+)
+from sonotheque.model.identifiers import (
+    DepositId,
+    RecordingId,
+    Sha512,
+    holding_id_of,
+    mint_deposit_id,
+    mint_recording_id,
+)
+from sonotheque.model.music import Match, Recording
+from sonotheque.model.terms import Decision, Kind, Statement, Status, Use
+from sonotheque.rights.decision import decide, decide_all
+from sonotheque.store import files
+from sonotheque.store.sandbox import Sandbox
+from sonotheque.vault import fixity
+from sonotheque.vault.objects import AGENT, KnownFile
+from sonotheque.vault.replicas import replicate
+
+Progress = Callable[[str, int, int], None]
+"""(stage, done, of how many): "inspect" or "store"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedItem:
+    """What is going to become of one file. `recording` is None where it is refused unheard.
+
+    `statements` are what this file adds to the ledger, not yet numbered.
+    """
+
+    file: PackageFile
+    status: ItemStatus
+    sha512: Sha512
+    inspection: Inspection
+    recording: Recording | None
+    statements: tuple[Statement, ...]
+    decisions: tuple[Decision, ...]
+    matches: tuple[Match, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessionPlan:
+    """Everything a deposit is going to do. Nothing has been written when it exists."""
+
+    deposit: DepositId
+    at: str
+    source: str
+    items: tuple[PlannedItem, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepositRecord:
+    """What a holding keeps of a deposit, as deposits/<deposit>/<name>.json. The item's version
+    and roots are not in it: it is written before they are known."""
+
+    deposit: DepositId
+    at: str
+    source: str
+    item: ReceiptItem
+
+
+def deposit(
+    archive: Archive,
+    paths: Sequence[Path],
+    now: str,
+    *,
+    statements: Path | None = None,
+    progress: Progress | None = None,
+) -> Receipt:
+    """Take in the delivery at `paths`; its receipt.
+
+    Raises BadInput where there is nothing to deposit, EnvironmentFailure where the machine
+    fails; files that are refused are in the receipt.
+    """
+    package = read_package(paths, statements=statements)
+    with archive.writing():
+        return execute(archive, plan(archive, package, now, progress), progress)
+
+
+def plan(
+    archive: Archive, package: Package, now: str, progress: Progress | None = None
+) -> AccessionPlan:
+    """Decide about every file of `package`; writes nothing to the archive."""
+    items = []
+    with _Planner(archive, now) as planner:
+        looked = _look_into(archive, package.files, progress)
+        for file, (sha512, inspection) in zip(package.files, looked, strict=True):
+            appraisal = appraise(
+                file,
+                inspection,
+                embedded_licences=Status(archive.config.embedded_licences),
+                tag_bytes_max=archive.config.limits.tag_bytes_max,
+                now=now,
+            )
+            items.append(planner.plan(_Looked(file, sha512, inspection, appraisal)))
+    return AccessionPlan(
+        deposit=mint_deposit_id(),
+        at=now,
+        source=package.source,
+        items=tuple(items),
+        findings=package.findings,
+    )
+
+
+def execute(archive: Archive, plan: AccessionPlan, progress: Progress | None = None) -> Receipt:
+    """Carry out `plan`. The caller holds the archive's lock."""
+    receipts = Receipts(archive.database)
+    taken = [item for item in plan.items if item.status is not ItemStatus.REFUSED]
+    receipts.intend({item.sha512: item.recording.id for item in taken if item.recording})
+    archive.ledger.append([statement for item in taken for statement in item.statements])
+    results = []
+    for number, item in enumerate(plan.items, 1):
+        results.append(_store(archive, plan, item))
+        if progress:
+            progress("store", number, len(plan.items))
+    # What finds a recording again is derived data, so it is brought up to date once, at the end.
+    # Fingerprints first: a recording that can be found must also be recognised.
+    for item in taken:
+        if item.recording and item.inspection.fingerprints:
+            archive.fingerprints.add(item.recording.id, item.inspection.fingerprints)
+    archive.catalogue.add([item.recording for item in taken if item.recording])
+    receipt = Receipt(
+        deposit=plan.deposit,
+        at=plan.at,
+        source=plan.source,
+        items=tuple(results),
+        findings=plan.findings,
+    )
+    receipts.add(receipt)
+    return receipt
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A file and all that was found out about it alone."""
+
+    file: PackageFile
+    sha512: Sha512
+    inspection: Inspection
+    appraisal: Appraisal
+
+
+class _Planner:
+    """Decides about one file after the other, each against the archive and against the files of
+    the delivery before it (the same bytes, or two encodings of one recording, may come together).
+    """
+
+    def __init__(self, archive: Archive, now: str) -> None:
+        self._archive = archive
+        self._now = now
+        self._receipts = Receipts(archive.database)
+        self._directory = tempfile.TemporaryDirectory(prefix="sonotheque-")
+        self._index = FingerprintIndex(Path(self._directory.name))
+        self._recordings: dict[RecordingId, Recording] = {}
+        self._planned: dict[Sha512, RecordingId] = {}
+        self._said: dict[RecordingId, tuple[Statement, ...]] = {}
+
+    def __enter__(self) -> _Planner:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._index.close()
+        self._directory.cleanup()
+
+    def plan(self, looked: _Looked) -> PlannedItem:
+        """Match the file, and decide whether and as which recording it may be kept."""
+        inspection, appraisal = looked.inspection, looked.appraisal
+        findings = list(appraisal.findings)
+        matches: tuple[Match, ...] = ()
+        same_as = None
+        planned = self._planned.get(looked.sha512)
+        intended = planned or self._receipts.intended(looked.sha512)
+        if appraisal.acceptable:
+            matches, same_as, matched = self._match(looked)
+            # Bytes that are held already are no other encoding, but may come in a false name.
+            findings += [
+                replace(finding, where=looked.file.name)
+                for finding in matched
+                if not intended or finding.severity is Severity.ERROR
+            ]
+        id_ = intended or same_as or mint_recording_id()
+        known = (*self._archive.ledger.statements_about(id_), *self._said.get(id_, ()))
+        said = [replace(statement, recording=id_) for statement in appraisal.statements]
+        if self._known(id_):
+            said = [_doubted(statement, known) for statement in said]
+        new = _unsaid(known, said)
+        keep = decide([*known, *new], id_, Use.PRESERVE, self._now)
+        if appraisal.acceptable and not keep.allowed:
+            findings.append(_not_allowed(looked.file, keep))
+        refused = any(finding.severity is Severity.ERROR for finding in findings)
+        status = ItemStatus.DEPOSITED
+        if refused:
+            status = ItemStatus.REFUSED
+        else:
+            self._planned[looked.sha512] = id_
+            self._said[id_] = (*self._said.get(id_, ()), *new)
+            if planned or (intended and _holds(self._archive, id_, looked.sha512)):
+                status = ItemStatus.ALREADY_HELD
+        return PlannedItem(
+            file=looked.file,
+            status=status,
+            sha512=looked.sha512,
+            inspection=inspection,
+            recording=None if refused else self._recording(id_, looked),
+            statements=() if refused else new,
+            decisions=decide_all([*known, *new], id_, self._now) if appraisal.acceptable else (),
+            matches=matches,
+            findings=tuple(findings),
+        )
+
+    def _match(
+        self, looked: _Looked
+    ) -> tuple[tuple[Match, ...], RecordingId | None, tuple[Finding, ...]]:
+        fingerprints = looked.inspection.fingerprints
+        if fingerprints is None:
+            return (), None, ()
+        found = (
+            *self._archive.fingerprints.find_matches(fingerprints),
+            *self._index.find_matches(fingerprints),
+        )
+        known = {m.recording: r for m in found if (r := self._known(m.recording))}
+        # A recording of the archive that another file of this delivery is of is found twice.
+        best: dict[RecordingId, Match] = {}
+        for match in sorted(found, key=lambda match: -match.overlap_ms * match.similarity):
+            if match.recording in known:
+                best.setdefault(match.recording, match)
+        matches = tuple(best.values())
+        described = {id_: recording.description for id_, recording in known.items()}
+        appraised = clones.appraise(looked.appraisal.description, matches, described)
+        return matches, appraised.same_as, tuple(appraised.findings)
+
+    def _known(self, id_: RecordingId) -> Recording | None:
+        return self._recordings.get(id_) or self._archive.catalogue.get(id_)
+
+    def _recording(self, id_: RecordingId, looked: _Looked) -> Recording:
+        """The catalogue's record: what is known stays, what is new (an ISRC) is added."""
+        description = looked.appraisal.description
+        if existing := self._known(id_):
+            codes = dict.fromkeys((*existing.description.isrcs, *description.isrcs))
+            description = replace(existing.description, isrcs=tuple(codes))
+            recording = replace(existing, description=description)
+        else:
+            audio = looked.inspection.audio
+            recording = Recording(
+                id=id_,
+                description=description,
+                duration_ms=audio.duration_ms if audio else 0,
+                added_at=self._now,
+            )
+        self._recordings[id_] = recording
+        if looked.inspection.fingerprints:
+            self._index.add(id_, looked.inspection.fingerprints)
+        return recording
+
+
+def _look_into(
+    archive: Archive, package_files: Sequence[PackageFile], progress: Progress | None
+) -> Iterator[tuple[Sha512, Inspection]]:
+    """Digest and inspection of each file, in order, one confined worker a core."""
+    limits = archive.config.limits
+    cores = len(os.sched_getaffinity(0))
+    idle: SimpleQueue[Sandbox] = SimpleQueue()
+
+    def look(file: PackageFile) -> tuple[Sha512, Inspection]:
+        if not 0 < file.byte_count <= limits.file_bytes_max:
+            return _too_large_or_empty(file, limits.file_bytes_max)
+        sha512 = Sha512(files.sha512_of(file.path))
+        sandbox = idle.get()
+        try:
+            return sha512, inspect(sandbox, file.path)
+        finally:
+            idle.put(sandbox)
+
+    with contextlib.ExitStack() as stack:
+        for _ in range(min(cores, len(package_files))):
+            sandbox = Sandbox(
+                FUNCTION,
+                memory_bytes_max=limits.inspection_memory_bytes_max,
+                seconds_max=limits.inspection_seconds_max,
+            )
+            idle.put(stack.enter_context(sandbox))
+        pool = stack.enter_context(ThreadPoolExecutor(max_workers=cores))
+        for number, result in enumerate(pool.map(look, package_files), 1):
+            if progress:
+                progress("inspect", number, len(package_files))
+            yield result
+
+
+def _too_large_or_empty(file: PackageFile, bytes_max: int) -> tuple[Sha512, Inspection]:
+    if file.byte_count == 0:
+        return Sha512(files.sha512_of(file.path)), Inspection(problem="has no bytes in it")
+    return Sha512(""), Inspection(
+        problem=f"is over {bytes_max:,} bytes",
+        remedy="split it, or raise file_bytes_max in archive.toml",
+    )
+
+
+def _unsaid(known: Sequence[Statement], statements: Sequence[Statement]) -> tuple[Statement, ...]:
+    """`statements` without those that the ledger holds already, whenever it was told."""
+    said = {replace(statement, id=0, at="") for statement in known}
+    return tuple(s for s in statements if replace(s, id=0, at="") not in said)
+
+
+def _doubted(statement: Statement, known: Sequence[Statement]) -> Statement:
+    """`statement` about a recording that is held already, made a claim where it is a licence in
+    a file's tags that nobody has verified for the recording: else whoever re-encodes it and
+    writes a licence into the tags would set it free."""
+    if statement.status is not Status.VERIFIED or any(
+        held.kind is Kind.GRANT
+        and held.status is Status.VERIFIED
+        and held.licence == statement.licence
+        for held in known
+    ):
+        return statement
+    evidence = statement.evidence.removesuffix(BY_POLICY)
+    return replace(statement, status=Status.CLAIMED, evidence=evidence)
+
+
+def _not_allowed(file: PackageFile, decision: Decision) -> Finding:
+    reasons = "; ".join(reason.message for reason in decision.reasons)
+    return Finding(
+        code="rights.not-allowed",
+        severity=Severity.ERROR,
+        message=f"may not be kept: {reasons}",
+        remedy="put the licence's URL into its LICENSE tag, or say in a statements.toml beside it"
+        " who allows it and why",
+        where=file.name,
+    )
+
+
+def _holds(archive: Archive, recording: RecordingId, sha512: Sha512) -> bool:
+    """Whether every root holds these bytes for `recording`."""
+    holding = holding_id_of(recording)
+    inventories = [root.inventory(holding) for root in archive.roots]
+    return all(
+        inventory is not None and sha512 in inventory.state().values() for inventory in inventories
+    )
+
+
+def _store(archive: Archive, plan: AccessionPlan, item: PlannedItem) -> ReceiptItem:
+    receipt = ReceiptItem(
+        path=item.file.name,
+        status=item.status,
+        sha512=item.sha512 or None,
+        byte_count=item.file.byte_count,
+        audio=item.inspection.audio,
+        decisions=item.decisions,
+        matches=item.matches,
+        findings=item.findings,
+    )
+    if item.recording is None:
+        return receipt
+    receipt = replace(
+        receipt, recording=item.recording.id, holding=holding_id_of(item.recording.id)
+    )
+    holding = archive.vault.holding(holding_id_of(item.recording.id))
+    if holding is None or item.sha512 not in {file.sha512 for file in holding.files}:
+        holding = _write(archive, plan, item, item.recording, receipt)
+    elif all(root.object_path(holding.id).exists() for root in archive.roots):
+        brought = KnownFile(item.file.path, item.sha512)
+        archive.fixity.record(fixity.heal_from(archive.roots, holding.id, brought, plan.at))
+    names = replicate(archive.vault, archive.replicas, holding.id)
+    archive.fixity.record(
+        FixityEvent(
+            holding=holding.id,
+            root=name,
+            outcome=Outcome.PASS,
+            at=plan.at,
+            agent=AGENT,
+            detail="read back after it was written",
+        )
+        for name in names
+    )
+    return replace(receipt, version=holding.version, roots=names)
+
+
+def _write(
+    archive: Archive,
+    plan: AccessionPlan,
+    item: PlannedItem,
+    recording: Recording,
+    receipt: ReceiptItem,
+) -> Holding:
+    id_ = holding_id_of(recording.id)
+    held = archive.vault.holding(id_)
+    name = _free_name(item.file.safe_name, held)
+    fingerprints = item.inspection.fingerprints
+    additions: dict[str, KnownFile | bytes] = {
+        f"audio/{name}": KnownFile(item.file.path, item.sha512),
+        "recording.json": _json(recording),
+        "statements.json": _json(archive.ledger.statements_about(recording.id)),
+        f"deposits/{plan.deposit}/{name}.json": _json(
+            DepositRecord(deposit=plan.deposit, at=plan.at, source=plan.source, item=receipt)
+        ),
+    }
+    if fingerprints:
+        additions[FINGERPRINT_NAME] = fingerprints.chromaprint
+    message = f"deposit {plan.deposit}: {item.file.name}"
+    return archive.vault.write_version(id_, additions, message=message, now=plan.at)
+
+
+def _free_name(name: str, held: Holding | None) -> str:
+    taken = {file.path.removeprefix("audio/").casefold() for file in held.audio} if held else set()
+    stem, suffix = Path(name).stem, Path(name).suffix
+    number = 1
+    while name.casefold() in taken:
+        number += 1
+        name = f"{stem}-{number}{suffix}"
+    return name
+
+
+def _json(value: object) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"

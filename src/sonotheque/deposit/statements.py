@@ -1,0 +1,199 @@
+"""statements.toml: what a depositor says of the files beside it.
+
+    [[description]]                 # laid over the files' own tags
+    files = ["*.ogg"]               # patterns on the path from here; all files if left out
+    artist = "Muldjord"
+
+    [[statement]]
+    files = ["*.ogg"]
+    issuer = "El Senator"           # who says so
+    licence = "https://creativecommons.org/licenses/by-sa/3.0/"
+    evidence = "readme.txt beside each song"
+
+A depositor's word is a claim: it lets the archive keep the file, and a person must verify it
+before anything is shown.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sonotheque.errors import BadInput
+from sonotheque.model.music import Description
+from sonotheque.model.terms import Basis, Use
+from sonotheque.rights.licences import find_licence
+from sonotheque.store import files
+
+STATEMENTS_NAME = "statements.toml"
+_BYTES_MAX = 1_000_000
+_CHARACTERS_MAX = 4_000
+"""Of one text; the ledger's entries have a bound."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredStatement:
+    """A grant, or with `refuse` a refusal, for the files that `files` match.
+
+    A refusal that names no uses refuses all of them.
+    """
+
+    issuer: str
+    evidence: str
+    files: tuple[str, ...] = ("*",)
+    licence: str = ""
+    basis: Basis | None = None
+    uses: tuple[Use, ...] = ()
+    begins_at: date | None = None
+    ends_at: date | None = None
+    refuse: bool = False
+
+    def about(self, name: str) -> bool:
+        return _matches(self.files, name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredDescription:
+    """What to say of the files that `files` match, where it differs from their tags."""
+
+    files: tuple[str, ...] = ("*",)
+    title: str | None = None
+    artist: str | None = None
+    album: str | None = None
+    label: str | None = None
+    year: int | None = None
+    genre: str | None = None
+    generated: bool | None = None
+
+    def about(self, name: str) -> bool:
+        return _matches(self.files, name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """Everything a depositor says."""
+
+    statement: tuple[DeclaredStatement, ...] = ()
+    description: tuple[DeclaredDescription, ...] = ()
+
+    def joined(self, other: Declaration) -> Declaration:
+        return Declaration(
+            statement=(*self.statement, *other.statement),
+            description=(*self.description, *other.description),
+        )
+
+    def below(self, directory: str) -> Declaration:
+        """The same, said in the directory `directory` of the delivery, about what is there."""
+        prefix = f"{glob.escape(directory)}/" if directory != "." else ""
+        return Declaration(
+            statement=tuple(
+                replace(declared, files=tuple(prefix + pattern for pattern in declared.files))
+                for declared in self.statement
+            ),
+            description=tuple(
+                replace(declared, files=tuple(prefix + pattern for pattern in declared.files))
+                for declared in self.description
+            ),
+        )
+
+    def idle(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The patterns of every table that is about none of the files `names`."""
+        tables: tuple[DeclaredStatement | DeclaredDescription, ...]
+        tables = (*self.statement, *self.description)
+        return tuple(
+            ", ".join(declared.files)
+            for declared in tables
+            if not any(declared.about(name) for name in names)
+        )
+
+    def described(self, name: str, description: Description) -> Description:
+        """`description` with what the depositor says of the file `name` laid over it."""
+        for declared in self.description:
+            if declared.about(name):
+                said: dict[str, Any] = {
+                    field.name: value
+                    for field in fields(declared)
+                    if field.name != "files"
+                    and (value := getattr(declared, field.name)) is not None
+                }
+                description = replace(description, **said)
+        return description
+
+
+def read_declaration(path: Path) -> Declaration:
+    """Read a statements.toml. Raises BadInput with the place where it cannot be understood."""
+    try:
+        if path.stat().st_size > _BYTES_MAX:
+            raise BadInput(
+                f"has over {_BYTES_MAX:,} bytes", where=str(path), remedy="say it in fewer words"
+            )
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        declaration = msgspec.convert(document, Declaration, strict=True)
+    except OSError as error:
+        raise files.explain(error, path) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise BadInput(
+            f"cannot be understood ({error})",
+            where=str(path),
+            remedy="see `statements.toml` in the handbook; dates are written 2026-01-31",
+        ) from error
+    _check_names(document, path)
+    for declared in declaration.statement:
+        _check(declared, path)
+    return declaration
+
+
+def _check(declared: DeclaredStatement, path: Path) -> None:
+    where = f"{path}, the statement of {declared.issuer!r}"
+    if not declared.issuer.strip() or not declared.evidence.strip():
+        raise BadInput("has no issuer or no evidence", where=where, remedy="say who, and why")
+    if max(map(len, (declared.issuer, declared.evidence, declared.licence))) > _CHARACTERS_MAX:
+        raise BadInput(
+            f"has a text of over {_CHARACTERS_MAX:,} characters",
+            where=f"{path}, the statement of {declared.issuer[:40]!r}",
+            remedy="shorten it, and name the document that says it in full",
+        )
+    if declared.begins_at and declared.ends_at and declared.ends_at <= declared.begins_at:
+        raise BadInput("ends before it begins", where=where, remedy="correct the dates")
+    if declared.refuse:
+        return
+    if not declared.uses and not find_licence(declared.licence):
+        raise BadInput(
+            "names neither a known public licence nor any uses",
+            where=where,
+            remedy="give a Creative Commons URL or an SPDX identifier as licence, or list uses",
+        )
+    if not declared.licence and not declared.basis:
+        raise BadInput(
+            "has no legal basis",
+            where=where,
+            remedy=f"give a licence, or basis = one of {', '.join(Basis)}",
+        )
+
+
+def _check_names(document: dict[str, Any], path: Path) -> None:
+    """A misspelt name would be silently without effect, so it is an error."""
+    known = {"statement": DeclaredStatement, "description": DeclaredDescription}
+    unknown = sorted(set(document) - set(known))
+    for table, type_ in known.items():
+        names = {field.name for field in fields(type_)}
+        for entry in document.get(table, []):
+            unknown += sorted(f"{table}.{name}" for name in set(entry) - names)
+    if unknown:
+        raise BadInput(
+            f"has an unknown name {unknown[0]!r}",
+            where=str(path),
+            remedy="see `statements.toml` in the handbook for the names it may use",
+        )
+
+
+def _matches(patterns: tuple[str, ...], name: str) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

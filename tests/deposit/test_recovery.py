@@ -1,0 +1,128 @@
+"""The vault and the ledger alone bring everything back."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sonotheque.archive import Archive, open_archive
+from sonotheque.deposit.receipts import Receipts
+from sonotheque.deposit.recovery import rebuild
+from sonotheque.errors import Corrupt
+from sonotheque.model.holdings import Receipt
+from sonotheque.model.identifiers import RecordingId, holding_id_of
+from sonotheque.vault import fixity
+
+NOW = "2026-11-21T00:00:00.000000Z"
+
+
+@pytest.fixture
+def filled(
+    archive: Archive, deposit: Callable[..., Receipt], music: object, tmp_path: Path
+) -> tuple[Archive, Receipt, Path]:
+    """An archive with a deposit of two files and an audit run."""
+    for seed in (1, 2):
+        music.file(tmp_path / "in" / f"{seed}.flac", seed, seconds=5)  # type: ignore[attr-defined]
+    receipt = deposit(tmp_path / "in")
+    with archive.writing():
+        events = list(fixity.audit(archive.roots, NOW))
+        fixity.preserve(archive.vault, archive.replicas, events, NOW)
+    return archive, receipt, tmp_path / "in"
+
+
+def lose_the_database(directory: Path) -> None:
+    for path in directory.glob("sonotheque.db*"):
+        path.unlink()
+    shutil.rmtree(directory / "derived")
+
+
+def facts(directory: Path) -> Iterator[object]:
+    with open_archive(directory) as archive:
+        for recording in sorted(archive.catalogue.each(), key=lambda r: r.id):
+            yield recording
+            yield archive.ledger.statements_about(recording.id)
+            yield archive.decisions(recording.id, NOW)
+            yield archive.catalogue.find(recording.description.title).total
+            for deposit, at, item in Receipts(archive.database).about(recording.id):
+                yield deposit, at, item.path, item.sha512, item.decisions, item.version
+        yield archive.ledger.checkpoint()
+        yield len(archive.fingerprints)
+
+
+def ids(receipt: Receipt) -> list[RecordingId]:
+    return [item.recording for item in receipt.items if item.recording]
+
+
+def test_losing_the_database_loses_nothing(filled: tuple[Archive, Receipt, Path]) -> None:
+    archive, receipt, _ = filled
+    directory = archive.config.directory
+    before = list(facts(directory))
+    archive.close()
+    lose_the_database(directory)
+    rebuilt = rebuild(directory)
+    assert list(facts(directory)) == before
+    assert (rebuilt.recordings, rebuilt.receipts, rebuilt.statements) == (2, 1, 2)
+    assert rebuilt.fixity_events == 4
+    with open_archive(directory) as restored:
+        events = restored.fixity.events_of(holding_id_of(ids(receipt)[0]))
+        assert {event.root for event in events} == {"main", "copy-1"}
+
+
+def test_what_was_held_is_known_again_when_it_is_deposited(
+    filled: tuple[Archive, Receipt, Path],
+) -> None:
+    from sonotheque.deposit import accession
+
+    archive, receipt, folder = filled
+    archive.close()
+    lose_the_database(archive.config.directory)
+    rebuild(archive.config.directory)
+    with open_archive(archive.config.directory) as restored:
+        again = accession.deposit(restored, [folder], NOW)
+    assert ids(again) == ids(receipt)
+    assert {item.status.value for item in again.items} == {"already-held"}
+
+
+def test_a_holding_damaged_in_one_root_comes_from_the_other(
+    filled: tuple[Archive, Receipt, Path],
+) -> None:
+    archive, receipt, _ = filled
+    path = archive.vault.path_of(holding_id_of(ids(receipt)[0]), "recording.json")
+    path.write_bytes(b"{}")
+    inventory = archive.vault.object_path(holding_id_of(ids(receipt)[1])) / "inventory.json"
+    inventory.write_bytes(b"{}")
+    archive.close()
+    lose_the_database(archive.config.directory)
+    assert rebuild(archive.config.directory).recordings == 2
+
+
+def test_a_rebuild_that_fails_leaves_the_old_database(
+    filled: tuple[Archive, Receipt, Path],
+) -> None:
+    archive, _, _ = filled
+    directory = archive.config.directory
+    before = list(facts(directory))
+    archive.close()
+    checkpoint = directory / "ledger" / "checkpoint"
+    kept = checkpoint.read_bytes()
+    checkpoint.write_bytes(kept.replace(b"\n2\n", b"\n1\n"))
+    with pytest.raises(Corrupt):
+        rebuild(directory)
+    checkpoint.write_bytes(kept)
+    assert list(facts(directory)) == before
+    assert not list(directory.glob("*before-rebuild*"))
+
+
+def test_a_rebuild_that_was_killed_is_run_again(filled: tuple[Archive, Receipt, Path]) -> None:
+    archive, _, _ = filled
+    directory = archive.config.directory
+    before = list(facts(directory))
+    archive.close()
+    shutil.move(directory / "sonotheque.db", directory / "sonotheque.db.before-rebuild")
+    (directory / "sonotheque.db").write_bytes(b"half a database")
+    rebuild(directory)
+    assert list(facts(directory)) == before
+    assert not list(directory.glob("*before-rebuild*"))
