@@ -1,0 +1,1 @@
+"""Editions: what the archive publishes, for anyone to verify and mirror."""

@@ -1,0 +1,1 @@
+"""What to keep and publish first, and why."""
