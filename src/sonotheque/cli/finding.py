@@ -1,0 +1,165 @@
+"""The commands that look things up: find, show, match, import."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from pathlib import Path
+
+from sonotheque import archive as archives
+from sonotheque.archive import Archive
+from sonotheque.cli import text
+from sonotheque.cli.answer import Answer
+from sonotheque.errors import BadInput, NotFound
+from sonotheque.model.identifiers import holding_id_of, parse_isrc, parse_recording_id
+from sonotheque.model.music import Match, Recording
+from sonotheque.store import files
+from sonotheque.store.clock import utc_now
+
+
+def find(arguments: Namespace) -> Answer:
+    query = " ".join(arguments.query)
+    with archives.open_archive(arguments.archive) as archive:
+        page = archive.catalogue.find(query, limit=arguments.limit)
+    lines = [text.recording_line(recording) for recording in page.recordings]
+    if page.total > len(page.recordings):
+        lines.append(f"… and {page.total - len(page.recordings)} more: use --limit")
+    document = {"query": query, "total": page.total, "recordings": page.recordings}
+    if not page.recordings:
+        return Answer(document, f"Nothing found for {text.cut(query, 55)!r}.", exit_code=1)
+    return Answer(document, "\n".join(lines))
+
+
+def show(arguments: Namespace) -> Answer:
+    from sonotheque.deposit.receipts import Receipts
+
+    now = utc_now()
+    documents, lines = [], []
+    with archives.open_archive(arguments.archive) as archive:
+        for recording in wanted(archive, arguments.which):
+            decisions = archive.decisions(recording.id, now)
+            statements = archive.ledger.statements_about(recording.id)
+            holding = archive.vault.holding(holding_id_of(recording.id))
+            events = archive.fixity.events_of(holding_id_of(recording.id))
+            deposits = Receipts(archive.database).about(recording.id)
+            lines += text.recording(recording)
+            lines += ["What may be done with it", *text.decisions(decisions)]
+            lines += ["What the ledger says", *(text.statement(s) for s in statements)]
+            lines.append("What is held" if holding else "Nothing of it is held")
+            for file in holding.audio if holding else ():
+                lines.append(f"  {text.cut(file.path, 64)}, {text.size(file.byte_count)}")
+                lines += text.sha512(file.sha512)
+            lines.append("What happened to it")
+            lines += [
+                text.paragraph(
+                    f"deposited as {text.cut(item.path, 36)} ({deposit})",
+                    indent=" " * 14,
+                    first=f"  {at[:10]}  ",
+                )
+                for deposit, at, item in deposits
+            ]
+            lines += [
+                text.paragraph(
+                    f"checked in root {event.root}: {event.outcome.value} {event.path}",
+                    indent=" " * 14,
+                    first=f"  {event.at[:10]}  ",
+                )
+                for event in events[:6]
+            ]
+            documents.append(
+                {
+                    "recording": recording,
+                    "decisions": decisions,
+                    "statements": statements,
+                    "holding": holding,
+                    "fixity": events,
+                    "deposits": [
+                        {"deposit": d, "at": at, "item": item} for d, at, item in deposits
+                    ],
+                }
+            )
+    return Answer(documents, "\n".join(lines))
+
+
+def match(arguments: Namespace) -> Answer:
+    from sonotheque.deposit.inspection import FUNCTION, inspect
+    from sonotheque.store.sandbox import Sandbox
+
+    documents, lines = [], []
+    found_any = False
+    with archives.open_archive(arguments.archive) as archive:
+        limits = archive.config.limits
+        sandbox = Sandbox(
+            FUNCTION,
+            memory_bytes_max=limits.inspection_memory_bytes_max,
+            seconds_max=limits.inspection_seconds_max,
+        )
+        with sandbox:
+            for path in arguments.files:
+                if not path.is_file():
+                    raise BadInput("is not a file", where=str(path), remedy="name an audio file")
+                if not os.access(path, os.R_OK):
+                    raise files.explain(PermissionError(13, "", str(path)), path)
+                inspection = inspect(sandbox, path)
+                if inspection.fingerprints is None:
+                    raise BadInput(inspection.problem, where=str(path), remedy=inspection.remedy)
+                matches = archive.fingerprints.find_matches(inspection.fingerprints)
+                found_any = found_any or bool(matches)
+                lines += _matched(archive, path, matches)
+                documents.append({"file": str(path), "matches": matches})
+    return Answer(documents, "\n".join(lines), exit_code=1 if found_any else 0)
+
+
+def _matched(archive: Archive, path: Path, matches: tuple[Match, ...]) -> list[str]:
+    if not matches:
+        return [f"{text.cut(path.name, 60)}: not in the archive"]
+    lines = [f"{text.cut(path.name, 60)}:"]
+    for found in matches:
+        recording = archive.catalogue.get(found.recording)
+        lines.append(
+            f"  {found.kind.value}, similarity {found.similarity:.3f},"
+            f" {text.duration(found.overlap_ms)} in common"
+        )
+        lines.append(
+            text.recording_line(recording, indent="    ") if recording else f"    {found.recording}"
+        )
+    return lines
+
+
+def import_source(arguments: Namespace) -> Answer:
+    from sonotheque.catalogue import build
+    from sonotheque.catalogue.sources import table
+
+    with archives.open_archive(arguments.archive) as archive, archive.writing():
+        now = utc_now()
+        directory = archive.config.catalogue
+        imported = table.import_table(
+            directory,
+            arguments.path,
+            origin=arguments.origin,
+            licence=arguments.licence,
+            now=now,
+            mapping=arguments.mapping,
+        )
+        built = build.build_snapshot(directory, now, memory_bytes_max=4_000_000_000)
+    lines = [
+        f"{imported.rows_read} rows read, {imported.rows_staged} taken in,"
+        f" {imported.rows_quarantined} set aside",
+    ]
+    if imported.rows_quarantined:
+        lines.append(f"what was set aside, and why: {imported.quarantine}")
+    document = {"import": imported, "snapshot": built}
+    return Answer(document, "\n".join(lines), exit_code=1 if imported.rows_quarantined else 0)
+
+
+def wanted(archive: Archive, which: str) -> tuple[Recording, ...]:
+    """The recording with that identifier, or those with that ISRC. Raises NotFound, BadInput."""
+    found: tuple[Recording, ...]
+    try:
+        found = archive.catalogue.by_isrc(parse_isrc(which))
+    except BadInput:
+        recording = archive.catalogue.get(parse_recording_id(which))
+        found = (recording,) if recording else ()
+    if not found:
+        raise NotFound("is not in the catalogue", where=which, remedy="look with `sonotheque find`")
+    return found

@@ -1,0 +1,216 @@
+"""What can be typed. Imports nothing heavy, so that `--help` is instant."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import NoReturn, TypeAlias
+
+from sonotheque import __version__
+from sonotheque.errors import BadInput
+from sonotheque.model.terms import Basis, Use
+
+ARCHIVE_VARIABLE = "SONOTHEQUE_ARCHIVE"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise BadInput(message, where=self.prog, remedy=f"see `{self.prog} --help`")
+
+
+_Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line. Every command's `run` names the function that carries it out."""
+    parser = _Parser(
+        prog="sonotheque",
+        description="A lawful, long-term preservation archive of recorded music.",
+        epilog="Exit codes: 0 done, 1 the answer is no, 2 bad input, 3 the environment.",
+    )
+    parser.add_argument("--version", action="version", version=f"sonotheque {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _keeping(commands)
+    _finding(commands)
+    _rights(commands)
+    _publishing(commands)
+    _serving(commands)
+    return parser
+
+
+def _keeping(commands: _Commands) -> None:
+    init = _command(commands, "init", "keeping:init", "make an archive", archive=False)
+    init.add_argument("directory", metavar="DIR", type=Path)
+    init.add_argument("--name", required=True, help="what the archive is called")
+    init.add_argument("--mandate", required=True, help="the legal basis on which it keeps music")
+    init.add_argument("--contact", default="", help="where rights holders reach it")
+    init.add_argument(
+        "--root",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="DIR",
+        help="another storage root, on another disk if you can; repeatable",
+    )
+    deposit = _command(commands, "deposit", "keeping:deposit", "take in recordings")
+    deposit.add_argument("paths", metavar="PATH", nargs="+", type=Path)
+    deposit.add_argument(
+        "--statements", type=Path, metavar="FILE", help="who allows what (TOML; see the handbook)"
+    )
+    audit = _command(commands, "audit", "keeping:audit", "check every copy of every holding")
+    audit.add_argument("--heal", action="store_true", help="replace what is wrong from a good copy")
+    _command(commands, "rebuild", "keeping:rebuild", "restore the database from vault and ledger")
+    audit.add_argument("--only", metavar="ID", help="one recording alone")
+
+
+def _finding(commands: _Commands) -> None:
+    find = _command(commands, "find", "finding:find", "look for recordings by words")
+    find.add_argument("query", metavar="QUERY", nargs="+")
+    find.add_argument("--limit", type=_positive, default=20, metavar="N")
+    show = _command(commands, "show", "finding:show", "everything about one recording")
+    show.add_argument("which", metavar="ID|ISRC")
+    match = _command(commands, "match", "finding:match", "is this sound in the archive already?")
+    match.add_argument("files", metavar="FILE", nargs="+", type=Path)
+    bring = _command(commands, "import", "finding:import_source", "take in a catalogue of others")
+    bring.add_argument("source", choices=["table"], metavar="SOURCE", help="table")
+    bring.add_argument("path", metavar="PATH", type=Path)
+    bring.add_argument("--origin", required=True, help="where the data comes from")
+    bring.add_argument("--licence", required=True, help="SPDX identifier or URL")
+    bring.add_argument("--mapping", type=Path, metavar="FILE", help="column names (TOML)")
+
+
+def _rights(commands: _Commands) -> None:
+    rights = commands.add_parser("rights", help="who allowed what, and what follows from it")
+    actions = rights.add_subparsers(title="actions", metavar="ACTION", required=True)
+    show = _command(
+        actions, "show", "rights:show", "the ledger, or its entries about one recording"
+    )
+    show.add_argument("which", metavar="ID", nargs="?")
+    decide = _command(actions, "decide", "rights:decide", "may it be put to this use, and why?")
+    decide.add_argument("which", metavar="ID")
+    decide.add_argument(
+        "use", choices=[use.value for use in Use], metavar="USE", help=", ".join(Use)
+    )
+    for name, function, text in (
+        ("grant", "rights:grant", "enter a verified permission"),
+        ("claim", "rights:claim", "enter a permission that nobody has verified yet"),
+    ):
+        grant = _command(actions, name, function, text)
+        grant.add_argument("which", metavar="ID")
+        _said_by(grant)
+        grant.add_argument("--licence", default="", metavar="SPDX|URL")
+        grant.add_argument(
+            "--basis",
+            choices=[basis.value for basis in Basis],
+            metavar="BASIS",
+            help=", ".join(Basis),
+        )
+        grant.add_argument(
+            "--use",
+            action="append",
+            choices=[use.value for use in Use],
+            default=[],
+            metavar="USE",
+            dest="uses",
+        )
+        grant.add_argument("--from", default="", metavar="DATE", dest="begins_at")
+        grant.add_argument("--until", default="", metavar="DATE", dest="ends_at")
+    takedown = _command(actions, "takedown", "rights:takedown", "suspend every use but keeping it")
+    takedown.add_argument("which", metavar="ID")
+    _said_by(takedown)
+    revoke = _command(actions, "revoke", "rights:revoke", "take back an entry")
+    revoke.add_argument("statement", metavar="STATEMENT", type=_positive)
+    _said_by(revoke)
+
+
+def _publishing(commands: _Commands) -> None:
+    select = _command(commands, "select", "publishing:select", "what to keep and publish first")
+    select.add_argument("--budget", required=True, metavar="SIZE", help="10TB, 500GB …")
+    select.add_argument("--policy", type=Path, metavar="FILE")
+    select.add_argument("--explain", metavar="ID", help="why one recording stands where it does")
+    publish = _command(commands, "publish", "publishing:publish", "build the next edition")
+    publish.add_argument(
+        "--plan", action="store_true", help="say what would be in it, build nothing"
+    )
+    mirror = _command(
+        commands, "mirror", "publishing:mirror", "copy an edition and verify it", archive=False
+    )
+    mirror.add_argument("source", metavar="DIR", type=Path, help="an edition's directory")
+    mirror.add_argument("--to", required=True, metavar="DIR", type=Path)
+    mirror.add_argument(
+        "--peer", metavar="HOST:PORT", help="fetch the content by torrent from here"
+    )
+    mirror.add_argument("--key", metavar="KEY", help="the archive's public key, had from elsewhere")
+    seed = _command(commands, "seed", "publishing:seed", "offer the newest edition by torrent")
+    seed.add_argument("--host", default="127.0.0.1")
+    seed.add_argument("--port", type=_port, default=6881)
+    simulate = commands.add_parser("simulate", help="worlds to measure in")
+    worlds = simulate.add_subparsers(title="worlds", metavar="WORLD", required=True)
+    universe = _command(
+        worlds, "universe", "publishing:universe", "a synthetic catalogue", archive=False
+    )
+    universe.add_argument("--recordings", type=_positive, required=True, metavar="N")
+    universe.add_argument("--seed", type=int, required=True, metavar="S")
+    universe.add_argument("--out", type=Path, required=True, metavar="DIR")
+
+
+def _serving(commands: _Commands) -> None:
+    serve = _command(commands, "serve", "serving:serve", "open the reading room")
+    _address(serve)
+    demo = _command(
+        commands, "demo", "serving:demo", "the whole story on real music", archive=False
+    )
+    demo.add_argument(
+        "--directory", type=Path, default=Path("demo"), metavar="DIR", help="made anew each time"
+    )
+    demo.add_argument("--no-serve", action="store_true", help="end after the story")
+    _address(demo)
+
+
+def _address(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=_port, default=8080)
+
+
+def _said_by(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--by", required=True, metavar="NAME", help="who says so")
+    parser.add_argument("--evidence", required=True, metavar="TEXT", help="where that can be seen")
+
+
+def _command(
+    commands: _Commands,
+    name: str,
+    run: str,
+    text: str,
+    *,
+    archive: bool = True,
+) -> argparse.ArgumentParser:
+    sentence = text[0].upper() + text[1:]
+    description = sentence if sentence.endswith("?") else f"{sentence}."
+    parser = commands.add_parser(name, help=text, description=description)
+    parser.set_defaults(run=f"sonotheque.cli.{run}")
+    parser.add_argument("--json", action="store_true", help="answer with one JSON document")
+    if archive:
+        parser.add_argument(
+            "--archive",
+            type=Path,
+            metavar="DIR",
+            default=Path(os.environ.get(ARCHIVE_VARIABLE) or "archive"),
+            help=f"default: ${ARCHIVE_VARIABLE}, else ./archive",
+        )
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number over 0")
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text) if text.isdecimal() else -1
+    if not 0 <= number < 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text} is not a port number from 0 to 65535")
+    return number

@@ -1,0 +1,84 @@
+"""What offering an edition does when something in it is withdrawn."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sonotheque.archive import Archive
+from sonotheque.cli import main
+from sonotheque.cli.publishing import parse_size
+from sonotheque.errors import BadInput
+from sonotheque.model.holdings import Receipt
+
+
+@pytest.fixture
+def published(
+    archive: Archive, deposit: Callable[..., Receipt], music: object, tmp_path: Path
+) -> tuple[Path, str]:
+    """An archive's directory with edition 1, and the one recording in it."""
+    music.file(tmp_path / "in" / "a.flac", 1, seconds=4)  # type: ignore[attr-defined]
+    item = deposit(tmp_path / "in").items[0]
+    directory = archive.config.directory
+    assert main(["publish", "--archive", str(directory)]) == 0
+    assert item.recording
+    return directory, item.recording
+
+
+def take_down(directory: Path, recording: str) -> None:
+    told = ["--by", "the artist", "--evidence", "a letter", "--archive", str(directory)]
+    assert main(["rights", "takedown", recording, *told]) == 0
+
+
+@contextmanager
+def seeding(directory: Path) -> Iterator[subprocess.Popen[str]]:
+    """`sonotheque seed`, once it says that it offers the edition."""
+    command = [sys.executable, "-m", "sonotheque", "seed", "--archive", str(directory)]
+    with subprocess.Popen([*command, "--port", "0"], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr
+            assert "is offered on 127.0.0.1:" in process.stderr.readline()
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_withdrawal_ends_the_offer(
+    published: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory, recording = published
+    with seeding(directory) as process:
+        take_down(directory, recording)
+        assert process.wait(60) == 1
+        assert process.stderr
+        assert "withdrawn" in process.stderr.read()
+    capsys.readouterr()
+    assert main(["seed", "--archive", str(directory)]) == 1
+    error = capsys.readouterr().err
+    assert "sonotheque publish" in error
+    assert error.count("\n") == 1
+
+
+def test_ctrl_c_ends_the_offer(published: tuple[Path, str]) -> None:
+    with seeding(published[0]) as process:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize(
+    ("written", "size"), [("10TB", 10**13), ("1.5 GB", 1_500_000_000), ("7k", 7000), ("12", 12)]
+)
+def test_sizes_are_read(written: str, size: int) -> None:
+    assert parse_size(written) == size
+
+
+@pytest.mark.parametrize("written", ["", "GB", "-1GB", "0", "1XB", "1GBGB", "nan", "inf"])
+def test_what_is_no_size_is_refused(written: str) -> None:
+    with pytest.raises(BadInput, match="is not a size"):
+        parse_size(written)
