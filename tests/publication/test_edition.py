@@ -26,7 +26,6 @@ from sonotheque.publication.edition import (
     build_edition,
     editions,
     plan_edition,
-    read_edition,
     read_torrents,
     withdrawn_from,
 )
@@ -59,8 +58,6 @@ def test_an_edition_holds_what_is_allowed_and_says_what_it_left_out(
         published = edition.directory / "content" / item.path
         assert files.sha512_of(published) == held.audio[0].sha512
         assert not published.samefile(archive.vault.path_of(held.id, held.audio[0].path))
-    assert read_edition(archive.config, 1) == edition
-    assert read_edition(archive.config, 2) is None
     assert editions(archive.config) == (edition,)
 
 

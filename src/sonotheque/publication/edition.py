@@ -138,11 +138,6 @@ def editions(config: Config) -> tuple[Edition, ...]:
     return tuple(_read(config.editions / str(number)) for number in _numbers(config))
 
 
-def read_edition(config: Config, number: int) -> Edition | None:
-    directory = config.editions / str(number)
-    return _read(directory) if directory.is_dir() else None
-
-
 def read_torrents(directory: Path) -> list[torrent.Torrent]:
     """Both torrents of the edition in `directory`, v1 first. Raises BadInput."""
     found = []

@@ -84,12 +84,6 @@ def find_licence(text: str) -> Licence | None:
     return found.pop() if len(found) == 1 else None
 
 
-def uses_of(licence: str) -> tuple[Use, ...]:
-    """What the licence named by `licence` (URL or SPDX identifier) allows; nothing if unknown."""
-    known = find_licence(licence)
-    return known.uses if known else ()
-
-
 def name_of(licence: str) -> str:
     """`licence` as people call it, "CC BY-SA 3.0"; itself where it is not recognised."""
     known = find_licence(licence)

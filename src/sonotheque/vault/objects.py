@@ -179,13 +179,9 @@ class Vault:
         """The holding whose object stands at `name` (relative to the root). Raises Corrupt."""
         return self._holding(read_inventory(self.path / name))
 
-    def object_directories(self) -> Iterator[Path]:
-        """Every directory that stands where an object belongs, in order of its name."""
-        for relative in self.object_names():
-            yield self.path / relative
-
     def object_names(self) -> Iterator[str]:
-        """As `object_directories`, relative to the root; in memory bounded by one directory."""
+        """Every directory that stands where an object belongs, relative to the root, in order;
+        in memory bounded by one directory."""
         return _walk(self.path, "", ocfl.LAYOUT_DEPTH)
 
     def path_of(self, holding: HoldingId, logical_path: str) -> Path:
