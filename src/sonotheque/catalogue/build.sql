@@ -5,8 +5,8 @@
 -- Of rows with one key (source, source_id) the newest holds; older ones are replaced by it.
 -- A row that was in the snapshot before brings the identifier of its recording along, and the
 -- ISRC it had then (`home_isrc`).
-SELECT source, source_id, isrc, title, artist, album, label, upc, release_date, year, duration_ms,
-       popularity, streams, line, import_number,
+SELECT source, source_id, isrc, other_isrcs, title, artist, album, label, upc, licence, release_date,
+       year, duration_ms, popularity, streams, line, import_number,
        earliest AS first_import, known_id, home_isrc
 FROM (
     SELECT *,

@@ -33,11 +33,13 @@ _FIELDS: list[pa.Field[Any]] = [
     pa.field("source", pa.string(), nullable=False),
     pa.field("source_id", pa.string(), nullable=False),
     pa.field("isrc", pa.string()),
+    pa.field("other_isrcs", pa.string(), nullable=False),
     pa.field("title", pa.string(), nullable=False),
     pa.field("artist", pa.string(), nullable=False),
     pa.field("album", pa.string(), nullable=False),
     pa.field("label", pa.string(), nullable=False),
     pa.field("upc", pa.string(), nullable=False),
+    pa.field("licence", pa.string(), nullable=False),
     pa.field("release_date", pa.date32()),
     pa.field("year", pa.int16()),
     pa.field("duration_ms", pa.int32()),
@@ -47,7 +49,9 @@ _FIELDS: list[pa.Field[Any]] = [
 ]
 ROW_SCHEMA = pa.schema(_FIELDS)
 """A row as an adapter gives it: (source, source_id) is its key. Empty text: the source does not
-say. `line` is where in the source it stood, counted from 1 as an editor does."""
+say. Rows of a source whose `source_id` is the same up to a `#` are one recording to it, listed on
+several releases (`<recording>#<release>`). `other_isrcs` are those it carries besides `isrc`, in
+order, a space between. `line` is where in the source it stood, counted from 1 as an editor does."""
 
 STAGED_SCHEMA = ROW_SCHEMA.append(pa.field("import_number", pa.int32(), nullable=False)).append(
     pa.field("first_import", pa.int32(), nullable=False)

@@ -60,7 +60,7 @@ _MESSAGES = {
 }
 """Code: what is wrong, and the remedy."""
 
-_ISRC = "^[A-Z]{2}[A-Z0-9]{3}[0-9]{7}$"
+_ISRC_FORM = "[A-Z]{2}[A-Z0-9]{3}[0-9]{7}"
 _SCIENTIFIC = r"^[+-]?[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]+$"
 _LETTERS_MEANT = str.maketrans("01", "OI")
 _DIGITS_MEANT = str.maketrans("OIL", "011")
@@ -93,7 +93,7 @@ def clean(chunk: Chunk, *, source: str, year_max: int) -> Piece:
     checks = _Checks(chunk)
     title = checks.text("title")
     source_id = checks.text("source_id")
-    isrc = checks.isrc()
+    isrc, other_isrcs = checks.isrcs()
     date, date_year = checks.date(year_max)
     year = checks.integer("year", YEAR_MIN, year_max, "date.impossible", pa.int16())
     sources = checks.text("source")
@@ -104,11 +104,13 @@ def clean(chunk: Chunk, *, source: str, year_max: int) -> Piece:
         "source": named,
         "source_id": source_id,
         "isrc": isrc,
+        "other_isrcs": other_isrcs,
         "title": title,
         "artist": checks.text("artist"),
         "album": checks.text("album"),
         "label": checks.text("label"),
         "upc": checks.upc(),
+        "licence": checks.text("licence"),
         "release_date": date,
         "year": pc.coalesce(date_year, year),
         "duration_ms": checks.integer(
@@ -153,12 +155,27 @@ class _Checks:
         self._texts[name] = trimmed
         return trimmed
 
-    def isrc(self) -> Column:
+    def isrcs(self) -> tuple[Column, Column]:
+        """(the ISRC of each row, those it carries besides): several stand with `;`, `,` or `|`
+        between them, as tables hold lists."""
         codes = self.text("isrc")
+        several = pc.match_substring_regex(codes, "[;,|]")
+        first = codes
+        others = pa.repeat(pa.scalar("", pa.string()), len(self.bad))
+        if pc.any(several).as_py():
+            lists = [_listed(text) for text in pc.filter(codes, several).to_pylist()]
+            first = pc.replace_with_mask(codes, several, pa.array(found[0] for found in lists))
+            rest = pa.array((" ".join(found[1:]) for found in lists), pa.string())
+            others = pc.replace_with_mask(others, several, rest)
+            well_formed = pc.match_substring_regex(others, f"^({_ISRC_FORM}( |$))*$")
+            self.refuse("isrc.broken", pc.invert(well_formed))
+        return self._isrc(first), others
+
+    def _isrc(self, codes: Column) -> Column:
         plain = pc.replace_substring_regex(pc.utf8_upper(codes), r"[\s‐-―-]", "")
         plain = pc.replace_substring_regex(plain, "^ISRC:?", "")
         empty = pc.equal(plain, "")
-        well_formed = pc.match_substring_regex(plain, _ISRC)
+        well_formed = pc.match_substring_regex(plain, f"^{_ISRC_FORM}$")
         broken = pc.invert(pc.or_(empty, well_formed))
         if pc.any(broken).as_py():
             alike = [_look_alike(code) != "" for code in pc.filter(plain, broken).to_pylist()]
@@ -272,7 +289,13 @@ def _bare(text: str) -> str:
     return re.sub(r"^ISRC:?", "", re.sub(r"[\s‐-―-]", "", text).upper())
 
 
+def _listed(text: str) -> list[str]:
+    """The different codes of a list, sorted, so that the same list in another order is the same
+    row; one empty text where there is none."""
+    return sorted({bare for part in re.split("[;,|]", text) if (bare := _bare(part))}) or [""]
+
+
 def _look_alike(code: str) -> str:
     """The ISRC that `code` is with O for 0, I for 1 or the like put right; empty where none."""
     meant = code[:2].translate(_LETTERS_MEANT) + code[2:5] + code[5:].translate(_DIGITS_MEANT)
-    return meant if meant != code and re.fullmatch(_ISRC, meant) else ""
+    return meant if meant != code and re.fullmatch(_ISRC_FORM, meant) else ""
