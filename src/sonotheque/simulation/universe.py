@@ -11,8 +11,14 @@ holds whole artists, albums and ISRC registrants; only the ranks of popularity a
 
 from __future__ import annotations
 
+import contextlib
 import math
+import multiprocessing
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +66,14 @@ _VERSIONS: Column = pa.array(
     [" (Live)", " - Remastered {year}", " (Acoustic)", " (Remix)", " - Radio Edit", " (Demo)"]
 )
 
-# (share of artists, syllables, what parts words)
+
+def _signs(first: int, count: int, step: int) -> str:
+    """Every `step`th sign of Unicode from `first` on."""
+    return " ".join(chr(first + step * number) for number in range(count))
+
+
+# (share of artists, syllables, what parts words). Scripts that write by the syllable or the word
+# have as many signs as people use every day.
 _SCRIPTS: tuple[tuple[float, str, str], ...] = (
     (
         0.70,
@@ -70,15 +83,17 @@ _SCRIPTS: tuple[tuple[float, str, str], ...] = (
     ),
     (0.10, "ção é ñu är ö lü çe gá ší łó no ma te ria ven ço ê to lã sø re ka", " "),
     (0.04, "ла до ми ре но ста ве ть ка лю бо вь ноч сол це зи ма ра", " "),
-    (0.04, "さ く ら ユ メ ノ 夜 空 光 花 カ ゼ 海 星 り す ま な", ""),
-    (0.03, "夢 愛 你 我 天 心 月 風 雨 人 山 水 花 海 星 夜", ""),
-    (0.03, "사 랑 하 늘 밤 별 노 래 그 대 바 람 비 눈 물", ""),
+    (0.04, f"{_signs(0x3042, 70, 1)} {_signs(0x5000, 300, 11)}", ""),
+    (0.03, _signs(0x4E03, 1_500, 13), ""),
+    (0.03, _signs(0xAC00, 390, 28), " "),
     (0.02, "حب يا قل بي ليل نو ر سم اء با ح ري", " "),
     (0.01, "รัก ใจ ดาว ฟ้า ฝน ลม คืน เธอ ฉัน", ""),
     (0.02, "α γά πη νύ χτα ου ρα νός θά λα σσα", " "),
     (0.01, "प्या र दि ल रा त चाँ द सा थी", " "),
 )
-_WORDS_PER_SCRIPT = 6_000
+_WORDS_PER_SCRIPT = 160_000
+_ZIPF_SHIFT = 2.5
+"""Of Mandelbrot's law, p(rank) ∝ 1 / (rank + shift): the most common word is 3 % of all."""
 
 _ROW_COLUMNS: dict[str, pa.DataType] = {
     "source": pa.string(),
@@ -99,13 +114,20 @@ _TRUTH_COLUMNS: dict[str, pa.DataType] = {"source_id": pa.string(), "recording":
 _TRUTH_SCHEMA = pa.schema(_TRUTH_COLUMNS)
 
 
-def write_universe(directory: Path, *, recordings: int, seed: int) -> None:
+def write_universe(
+    directory: Path,
+    *,
+    recordings: int,
+    seed: int,
+    processes: int = os.cpu_count() or 1,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> None:
     """Write `recordings` rows to the new `directory`: rows-*.parquet and truth.parquet.
 
     A row is a recording as services list them, 1.38 for an ISRC; truth.parquet says of each
     row, by `source_id`, which sound recording (a number) it really is. The same `recordings`
-    and `seed` give the same bytes. Raises BadInput for a size that cannot be made, or a
-    directory that already holds something.
+    and `seed` give the same bytes, by however many `processes`. Memory: some 400 MB a process.
+    Raises BadInput for a size that cannot be made, or a directory that already holds something.
     """
     if not 0 < recordings <= RECORDINGS_MAX:
         raise BadInput(
@@ -117,14 +139,39 @@ def write_universe(directory: Path, *, recordings: int, seed: int) -> None:
             "the directory is not empty", where=str(directory), remedy="name a new directory"
         )
     files.make_directory(directory)
-    words = _vocabulary()
-    with pq.ParquetWriter(directory / "truth.parquet", _TRUTH_SCHEMA) as truth:
-        for number, first in enumerate(range(0, recordings, BLOCK_ROWS)):
-            rows = min(BLOCK_ROWS, recordings - first)
-            block = _Block(number, first, rows, recordings, np.random.default_rng([seed, number]))
-            table, real = _rows_of(block, words)
-            pq.write_table(table, directory / f"rows-{number:05d}.parquet", compression="zstd")
-            truth.write_table(pa.table([table["source_id"], pa.array(real)], schema=_TRUTH_SCHEMA))
+    firsts = range(0, recordings, BLOCK_ROWS)
+    blocks = [
+        _Block(number, first, min(BLOCK_ROWS, recordings - first), recordings, seed)
+        for number, first in enumerate(firsts)
+    ]
+    with contextlib.ExitStack() as stack:
+        truth = stack.enter_context(pq.ParquetWriter(directory / "truth.parquet", _TRUTH_SCHEMA))
+        spread: Any = map
+        if len(blocks) > 1 and processes > 1:
+            # Not by fork: Arrow has threads running.
+            workers = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"))
+            spread = stack.enter_context(workers).map
+        paths = [directory / f"rows-{block.number:05d}.parquet" for block in blocks]
+        for done, real in enumerate(spread(_write_block, blocks, paths), 1):
+            ids = _source_ids(blocks[done - 1])
+            truth.write_table(pa.table([ids, pa.array(real)], schema=_TRUTH_SCHEMA))
+            if progress:
+                progress("universe", done, len(blocks))
+
+
+def _write_block(block: _Block, path: Path) -> Numbers:
+    """Write the rows of `block`; the true recording of each."""
+    table, real = _rows_of(block, _vocabulary())
+    # A dictionary only where values come again: elsewhere it is built to be thrown away.
+    repeated: Any = ["source", "artist", "album", "label"]
+    with pq.ParquetWriter(path, _ROW_SCHEMA, compression="zstd", use_dictionary=repeated) as out:
+        out.write_table(table)
+    return real
+
+
+def _source_ids(block: _Block) -> Column:
+    numbers = pa.array(np.arange(block.first, block.first + block.rows))
+    return pc.binary_join_element_wise("u", pc.cast(numbers, pa.string()), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +182,7 @@ class _Block:
     rows: int
     of: int
     """Rows of the whole universe."""
-    random: Random
+    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +209,12 @@ class _Recordings:
 
 def _rows_of(block: _Block, words: tuple[_Words, ...]) -> tuple[pa.Table, Numbers]:
     """The rows of `block` in no order, and the true recording of each."""
-    random = block.random
+    random = np.random.default_rng([block.seed, block.number])
     count = _recordings_in(block.rows)
     artist_count = max(1, round(block.rows / ROWS_PER_ARTIST))
     scripts = random.choice(len(words), artist_count, p=[share for share, _, _ in _SCRIPTS])
-    artists = _artists(block, words, scripts)
-    made = _recordings(block, words, scripts, count)
+    artists = _artists(block, random, words, scripts)
+    made = _recordings(block, random, words, scripts, count)
 
     extra = _extra_rows(random, count, block.rows - count)
     real = np.concatenate([np.arange(count), extra])
@@ -181,13 +228,12 @@ def _rows_of(block: _Block, words: tuple[_Words, ...]) -> tuple[pa.Table, Number
     day = (made.year[album_recording] - 1970) * 365.2425 + random.integers(1, 365, len(albums))
     day = day + album_late * random.integers(365, 3_650, len(albums))
     shrink = np.where(is_extra, random.uniform(0.3, 1.0, block.rows), 1.0)
-    ids = pc.cast(pa.array(np.arange(block.first, block.first + block.rows)), pa.string())
     wobble = np.where(is_extra, random.integers(-900, 900, block.rows), 0)
     upc = _upcs(block.first + np.arange(len(albums)))
     table = pa.table(
         [
             _SOURCES.take(pa.array(random.choice(4, block.rows, p=[0.6, 0.25, 0.05, 0.1]))),
-            pc.binary_join_element_wise("u", ids, ""),
+            _source_ids(block),
             isrc,
             _misspelt(random, made.title.take(pa.array(real)), is_extra),
             artists.take(pa.array(made.artist[real])),
@@ -205,9 +251,8 @@ def _rows_of(block: _Block, words: tuple[_Words, ...]) -> tuple[pa.Table, Number
 
 
 def _recordings(
-    block: _Block, words: tuple[_Words, ...], scripts: Numbers, count: int
+    block: _Block, random: Random, words: tuple[_Words, ...], scripts: Numbers, count: int
 ) -> _Recordings:
-    random = block.random
     # Every artist has one recording at least; the rest go mostly to few.
     crowd = (len(scripts) * random.random(max(0, count - len(scripts))) ** 3).astype(np.int64)
     artist = np.sort(np.concatenate([np.arange(min(len(scripts), count)), crowd]))
@@ -366,7 +411,7 @@ def _misspelt(random: Random, title: Column, is_extra: Any) -> Column:
     return title
 
 
-def _artists(block: _Block, words: tuple[_Words, ...], scripts: Numbers) -> Column:
+def _artists(block: _Block, random: Random, words: tuple[_Words, ...], scripts: Numbers) -> Column:
     """Names of artists, of two or three words; the last two are the artist's number, spelt, so
     that in large universes too there are as many names as artists."""
     per_block = round(BLOCK_ROWS / ROWS_PER_ARTIST) + 1
@@ -377,9 +422,9 @@ def _artists(block: _Block, words: tuple[_Words, ...], scripts: Numbers) -> Colu
         number = (block.number * per_block + chosen) * 24_036_583 % size**2
         last = [vocabulary.pool.take(pa.array(part)) for part in (number // size, number % size)]
         short = pc.binary_join_element_wise(*last, vocabulary.between)
-        first = vocabulary.pool.take(pa.array(block.random.integers(0, size, len(chosen))))
+        first = vocabulary.pool.take(pa.array(random.integers(0, size, len(chosen))))
         long = pc.binary_join_element_wise(first, short, vocabulary.between)
-        names.append(pc.if_else(pa.array(block.random.random(len(chosen)) < 0.3), long, short))
+        names.append(pc.if_else(pa.array(random.random(len(chosen)) < 0.3), long, short))
         places.append(chosen)
     return pa.concat_arrays(names).take(pa.array(np.argsort(np.concatenate(places))))
 
@@ -407,18 +452,22 @@ def _fixed_width_texts(raw: npt.NDArray[np.bytes_]) -> Column:
     )
 
 
+@cache
 def _vocabulary() -> tuple[_Words, ...]:
-    """The words of every script, the same in every universe."""
+    """The words of every script, the same in every universe; short words first, as people's most
+    common ones are."""
     random = np.random.default_rng(0)
     vocabulary = []
-    for _, text, between in _SCRIPTS:
-        syllables = text.split()
-        made: dict[str, None] = {}
-        for size in (2, 3):
-            for choice in random.integers(0, len(syllables), (_WORDS_PER_SCRIPT, size)):
-                made["".join(syllables[place] for place in choice)] = None
-        pool = [word.title() if between else word for word in list(made)[:_WORDS_PER_SCRIPT]]
-        vocabulary.append(_Words(pa.array(pool), between))
+    for _, syllables, between in _SCRIPTS:
+        known: Column = pa.array(syllables.split())
+        made = [known]
+        for size in (2, 3, 4, 5):
+            drawn = random.integers(0, len(known), (size, _WORDS_PER_SCRIPT))
+            # Few short words: or there would be no long ones in scripts of many signs.
+            parts = [known.take(pa.array(part)) for part in drawn[:, : 20 ** (size + 1)]]
+            made.append(pc.binary_join_element_wise(*parts, ""))
+        pool = pc.unique(pa.concat_arrays(made))[:_WORDS_PER_SCRIPT]
+        vocabulary.append(_Words(pc.utf8_capitalize(pool) if between else pool, between))
     return tuple(vocabulary)
 
 
@@ -426,17 +475,23 @@ def _phrases(
     random: Random, words: tuple[_Words, ...], scripts: Numbers, sizes: tuple[int, ...]
 ) -> Column:
     """A phrase for each of `scripts` of as many words as one of `sizes`, common words oftener."""
-    size = random.choice(np.array(sizes), len(scripts))
-    phrases, places = [], []
-    for script, vocabulary in enumerate(words):
-        for word_count in np.unique(sizes):
-            chosen = np.flatnonzero((scripts == script) & (size == word_count))
-            drawn = [
-                vocabulary.pool.take(
-                    pa.array((len(vocabulary.pool) * random.random(len(chosen)) ** 2).astype(int))
-                )
-                for _ in range(word_count)
-            ]
-            phrases.append(pc.binary_join_element_wise(*drawn, vocabulary.between))
-            places.append(chosen)
-    return pa.concat_arrays(phrases).take(pa.array(np.argsort(np.concatenate(places))))
+    size = np.array(sizes)[random.integers(0, len(sizes), len(scripts))]
+    kinds = scripts * 16 + size
+    order = np.argsort(kinds.astype(np.uint8), kind="stable")
+    phrases = []
+    for kind in np.unique(kinds):
+        count = int((kinds == kind).sum())
+        script, word_count = divmod(int(kind), 16)
+        pool, between = words[script].pool, words[script].between
+        drawn = [pool.take(pa.array(_zipf(random, count, len(pool)))) for _ in range(word_count)]
+        phrases.append(pc.binary_join_element_wise(*drawn, between))
+    places = np.empty(len(order), np.int64)
+    places[order] = np.arange(len(order))
+    return pa.concat_arrays(phrases).take(pa.array(places))
+
+
+def _zipf(random: Random, count: int, words: int) -> Numbers:
+    """`count` places in a vocabulary, by Zipf's law as Mandelbrot shifted it."""
+    span = math.log((words + _ZIPF_SHIFT) / _ZIPF_SHIFT)
+    drawn = _ZIPF_SHIFT * np.exp(random.random(count) * span) - _ZIPF_SHIFT
+    return np.minimum(drawn.astype(np.int64), words - 1)
