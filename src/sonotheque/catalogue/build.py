@@ -1,16 +1,15 @@
-"""From imported rows to a snapshot: sliced by key, bucketed by ISRC, one small step at a time.
+"""From imported rows to a snapshot: spread over buckets of ISRCs, ranked, indexed; one step at a time.
 
 Every step writes under another name and renames when it is whole and on the disk, so a build
 that was killed goes on where it stopped; what it had decided (the inputs, the cuts) is in
 `build/plan.json`. A snapshot is made of the one before it and the imports since; the rules are
-in build.sql. Disk: at most some three times the rows besides the snapshot before.
+in build.sql, the making of the indexes in `indexing` and `shards`. Disk: the staged rows once
+more, and the new snapshot, besides the one before.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -23,66 +22,64 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sonotheque.catalogue.isrc_index import pack_many, write_index
-from sonotheque.catalogue.lookup import (
-    CURRENT_NAME,
-    ID_INDEX_NAME,
-    ID_ROWS_NAME,
-    ISRC_INDEX_NAME,
-    SNAPSHOT_NAME,
-    ImportAbout,
-    SnapshotSummary,
-    current_number,
-    read_summary,
-)
+from sonotheque.catalogue import indexing, shards
+from sonotheque.catalogue.isrc_index import pack_many
+from sonotheque.catalogue.lookup import SnapshotSummary, current_number, read_summary
+from sonotheque.catalogue.minting import Mint, mint
 from sonotheque.catalogue.normalise import fold
+from sonotheque.catalogue.rows import COLUMNS, ROWS_SUFFIX
 from sonotheque.catalogue.sources import (
-    IMPORT_NAME,
     IMPORTS_NAME,
     LOCK_NAME,
     ROWS_NAME,
     STAGED_SCHEMA,
     import_directories,
 )
-from sonotheque.errors import Corrupt, Refused
+from sonotheque.errors import Refused
 from sonotheque.store import files
 from sonotheque.store.engine import Engine, add_function, open_engine, quoted, seal, write_parquet
 
 Progress = Callable[[str, int, int], None]
-Mint = Callable[[int], npt.NDArray[np.int64]]
 
 WORKSPACE_NAME = "build"
+ADDITIONS_NAME = "additions"
 _PLAN_NAME = "plan.json"
 _ROW_BYTES = 2_048
 """Memory the engine needs for a row it ranks, with room to spare."""
-_ROW_GROUP_ROWS = 4_096
-"""Small, so that looking one recording up reads little."""
 _SAMPLE_ROWS = 1_000_000
-_COLUMNS = ", ".join(STAGED_SCHEMA.names)
+_REPEATED_AT_ONCE = 8_000_000
+_COLUMNS = ", ".join(name for name in STAGED_SCHEMA.names)
+_TEXTS = tuple(
+    field.name for field in STAGED_SCHEMA if not field.nullable and field.type == pa.string()
+)
+_TYPES = {field.name: field.type for field in STAGED_SCHEMA}
+_ENGINE_TYPES = {
+    pa.string(): "VARCHAR",
+    pa.date32(): "DATE",
+    pa.int8(): "TINYINT",
+    pa.int16(): "SMALLINT",
+    pa.int32(): "INTEGER",
+    pa.int64(): "BIGINT",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a build is made of, decided once. `cuts` part the ISRCs, packed, into buckets; rows
-    without one fall into `buckets_without_isrc` more, by their key."""
+    without one fall into `buckets_without_isrc` more. `shards` part the recordings by how much
+    they are listened to (see shards.py)."""
 
     number: int
     previous: int | None
     imports: tuple[int, ...]
-    slices: int
+    rows: int
     cuts: tuple[int, ...]
     buckets_without_isrc: int
+    shards: tuple[int, ...]
 
     @property
     def buckets(self) -> int:
         return len(self.cuts) + 1 + self.buckets_without_isrc
-
-
-def mint(count: int) -> npt.NDArray[np.int64]:
-    """`count` new 63-bit recording identifiers, shape (count,)."""
-    return (np.frombuffer(secrets.token_bytes(8 * count), np.uint64) >> np.uint64(1)).astype(
-        np.int64
-    )
 
 
 def build_snapshot(
@@ -96,7 +93,7 @@ def build_snapshot(
     """Fold what was imported since the last snapshot into a new one, and switch to it.
 
     After a kill the same call goes on where it stopped. Readers keep the snapshot they opened.
-    Memory: `memory_bytes_max` for the engine, and 24 bytes a recording for the indexes.
+    Memory: `memory_bytes_max` for the engine, and 24 bytes a row for the indexes.
     `progress(step, done, of)` is told of each step; `minting` is for tests. Raises Refused where
     there is nothing to build from, EnvironmentFailure where disk or memory run out.
     """
@@ -109,14 +106,19 @@ def build_snapshot(
             ) as engine:
                 plan = _plan(engine, catalogue_directory, workspace, memory_bytes_max)
                 build = _Build(engine, catalogue_directory, workspace, plan, progress, minting)
-                replaced = build.settle()
-                build.claim()
+                build.spread()
                 build.rank()
-            summary = build.publish(now, replaced)
+            indexes = indexing.Indexing(
+                catalogue_directory, workspace, plan.number, plan.previous, plan.imports
+            )
+            summary = indexes.publish(now, plan.shards, progress)
             files.remove_tree(workspace)
             for number in plan.imports:
-                rows = catalogue_directory / IMPORTS_NAME / str(number) / ROWS_NAME
-                rows.unlink(missing_ok=True)
+                directory = catalogue_directory / IMPORTS_NAME / str(number)
+                (directory / ROWS_NAME).unlink(missing_ok=True)
+                files.remove_tree(directory / ADDITIONS_NAME)
+            if plan.previous:
+                indexing.retire(catalogue_directory / str(plan.previous))
             return summary
     except OSError as error:
         raise files.explain(error, workspace) from error
@@ -132,12 +134,7 @@ def _plan(engine: Engine, catalogue: Path, workspace: Path, memory_bytes_max: in
         # That build was switched to, and killed before it had cleared up.
         files.remove_tree(workspace)
         files.make_directory(workspace)
-    folded = {about.number for about in _imports_of(catalogue, previous)}
-    pending = tuple(
-        int(directory.name)
-        for directory in import_directories(catalogue)
-        if int(directory.name) not in folded
-    )
+    pending = pending_imports(catalogue)
     if not pending:
         raise Refused(
             "nothing was imported since the last build" if previous else "nothing was imported",
@@ -149,6 +146,18 @@ def _plan(engine: Engine, catalogue: Path, workspace: Path, memory_bytes_max: in
     return plan
 
 
+def pending_imports(catalogue: Path) -> tuple[int, ...]:
+    """The imports that no snapshot holds yet, oldest first."""
+    current = current_number(catalogue)
+    folded = (
+        {about.number for about in read_summary(catalogue / str(current)).imports}
+        if current
+        else set()
+    )
+    numbers = (int(directory.name) for directory in import_directories(catalogue))
+    return tuple(number for number in numbers if number not in folded)
+
+
 def _plan_of(
     engine: Engine,
     catalogue: Path,
@@ -156,44 +165,75 @@ def _plan_of(
     pending: tuple[int, ...],
     memory_bytes_max: int,
 ) -> Plan:
-    paths = _inputs(catalogue, previous, pending)
-    rows = sum(pq.read_metadata(path).num_rows for path in paths)
+    view_inputs(engine, catalogue, previous, pending)
+    staged = [catalogue / IMPORTS_NAME / str(number) / ROWS_NAME for number in pending]
+    known = read_summary(catalogue / str(previous)).rows if previous else 0
+    rows = known + sum(pq.read_metadata(path).num_rows for path in staged)
+    one_in = max(1, rows // _SAMPLE_ROWS)
+    sample = engine.sql(
+        "SELECT isrc, coalesce(popularity, 0) AS popularity, coalesce(streams, 0) AS streams"
+        f" FROM inputs WHERE hash(source_id) % {one_in} = 0"
+    ).to_arrow_table()
+    isrcs = np.sort(pack_many(sample["isrc"].combine_chunks().drop_null()))
+    without = sample["isrc"].null_count * one_in
     pieces = max(1, math.ceil(rows * _ROW_BYTES / memory_bytes_max))
-    sample, without = _sample_isrcs(engine, paths, max(1, rows // _SAMPLE_ROWS))
-    places = [len(sample) * piece // pieces for piece in range(1, pieces)] if len(sample) else []
+    places = [len(isrcs) * piece // pieces for piece in range(1, pieces)] if len(isrcs) else []
+    taken = [int(path.name) for path in catalogue.glob("*") if path.name.isdecimal()]
     return Plan(
-        number=1 + max((int(p.name) for p in catalogue.glob("*") if p.name.isdecimal()), default=0),
+        number=1 + max(taken, default=0),
         previous=previous,
         imports=pending,
-        slices=pieces,
-        cuts=tuple(sorted({int(sample[place]) for place in places})),
+        rows=rows,
+        cuts=tuple(sorted({int(isrcs[place]) for place in places})),
         buckets_without_isrc=max(1, math.ceil(without * _ROW_BYTES / memory_bytes_max)),
+        shards=shards.cuts(
+            shards.weights(sample["popularity"].to_numpy(), sample["streams"].to_numpy()), rows
+        ),
     )
 
 
-def _sample_isrcs(
-    engine: Engine, paths: list[Path], one_in: int
-) -> tuple[npt.NDArray[np.uint64], int]:
-    """(one ISRC in `one_in`, packed, ascending; about how many rows have none)."""
-    source = f"read_parquet([{', '.join(quoted(path) for path in paths)}])"
-    sampled = f"FROM {source} WHERE hash(source_id) % {one_in} = 0"
-    found = engine.sql(f"SELECT isrc {sampled} AND isrc IS NOT NULL").to_arrow_table()
-    without = engine.execute(f"SELECT count(*) {sampled} AND isrc IS NULL").fetchall()[0][0]
-    return np.sort(pack_many(found["isrc"].combine_chunks())), int(without) * one_in
+def view_inputs(
+    engine: Engine, catalogue: Path, previous: int | None, pending: tuple[int, ...]
+) -> None:
+    """Make the view `inputs`: every row of the snapshot before and of the imports since, the
+    recordings that were added in between with the identifiers they were given."""
+    new = [catalogue / IMPORTS_NAME / str(number) / ROWS_NAME for number in pending]
+    listed = ", ".join(quoted(path) for path in new)
+    parts = [
+        f"SELECT {_COLUMNS}, CAST(NULL AS VARCHAR) AS recording_id, '' AS former_ids"
+        f" FROM read_parquet([{listed}], hive_partitioning = false)"
+    ]
+    directories = [catalogue / str(previous)] if previous else []
+    directories += [path.parent / ADDITIONS_NAME for path in new]
+    known = sorted(
+        path
+        for directory in directories
+        for stem in ("recordings", "unmatched")
+        for path in directory.glob(f"{stem}-*{ROWS_SUFFIX}")
+    )
+    if known:
+        parts.append(f"SELECT {_COLUMNS}, recording_id, former_ids FROM {_stored(known)}")
+    engine.execute(f"CREATE OR REPLACE TEMP VIEW inputs AS {' UNION ALL '.join(parts)}")
 
 
-def _inputs(catalogue: Path, previous: int | None, pending: tuple[int, ...]) -> list[Path]:
-    before = sorted((catalogue / str(previous)).glob("*.parquet")) if previous else []
-    return before + [catalogue / IMPORTS_NAME / str(number) / ROWS_NAME for number in pending]
-
-
-def _imports_of(catalogue: Path, number: int | None) -> tuple[ImportAbout, ...]:
-    return read_summary(catalogue / str(number)).imports if number else ()
+def _stored(paths: list[Path]) -> str:
+    """The rows that snapshots keep, as a table."""
+    listed = ", ".join(quoted(path) for path in paths)
+    kinds = ", ".join(
+        f"{quoted(name)}: '{_ENGINE_TYPES.get(_TYPES.get(name, pa.string()), 'VARCHAR')}'"
+        for name in COLUMNS
+    )
+    texts = ", ".join(f"coalesce({name}, '') AS {name}" for name in (*_TEXTS, "former_ids"))
+    return (
+        f"(SELECT * REPLACE ({texts}), CAST(0 AS BIGINT) AS line FROM read_csv([{listed}],"
+        f" delim = '\t', quote = '', escape = '', header = true, auto_detect = false,"
+        f" columns = {{{kinds}}}, compression = 'zstd', nullstr = '', max_line_size = 16777216))"
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Build:
-    """One build under way."""
+    """One build under way, up to its ranked buckets."""
 
     engine: Engine
     catalogue: Path
@@ -202,20 +242,39 @@ class _Build:
     progress: Progress | None
     minting: Mint
 
-    def settle(self) -> int:
-        """Slice by key, settle each slice, spread it over the buckets; how many rows were
-        replaced by newer ones."""
-        slices = self.workspace / "slices"
-        for _ in _undone(slices):
-            self._report("slice", 0, 1)
+    def spread(self) -> None:
+        """Spread the rows over the buckets, and find the keys that come again."""
+        view_inputs(self.engine, self.catalogue, self.plan.previous, self.plan.imports)
+        self._view_spread()
+        spread = self.workspace / "spread"
+        for unfinished in _undone(spread):
+            self._report("spread", 0, 1)
             write_parquet(
                 self.engine,
-                self._all_rows(),
-                slices.with_suffix(".tmp"),
+                "SELECT * FROM spread",
+                unfinished,
                 compression_level=1,
-                partition_by="slice",
+                partition_by="bucket",
             )
-            _finish(slices)
+            _finish(spread)
+        twice = self.workspace / "twice"
+        for unfinished in _undone(twice):
+            self._report("compare", 0, 1)
+            files.make_directory(unfinished)
+            self._write_twice(unfinished)
+            _finish(twice)
+
+    def _view_spread(self) -> None:
+        aliases = self.engine.sql(
+            "SELECT DISTINCT concat(isrc, ' ', other_isrcs) AS isrcs FROM inputs"
+            " WHERE other_isrcs <> ''"
+        ).to_arrow_table()
+        meant = _first_of_each(aliases["isrcs"].to_pylist())
+        table = pa.table(
+            {"isrc": pa.array(list(meant), pa.string()), "meant": pa.array(list(meant.values()))},
+            schema=pa.schema({"isrc": pa.string(), "meant": pa.string()}),
+        )
+        self.engine.register("aliases", table)
         cuts = np.array(self.plan.cuts, np.uint64)
 
         def bucket_of(isrcs: pa.Array[Any]) -> pa.Array[Any]:
@@ -223,26 +282,34 @@ class _Build:
             return pa.array(places.astype(np.int32))
 
         add_function(self.engine, "bucket_of", bucket_of, takes="VARCHAR", gives="INTEGER")
-        files.make_directory(self.workspace / "settled")
-        for number in range(self.plan.slices):
-            self._report("settle", number, self.plan.slices)
-            self._settle_slice(number)
-        before, after = self._count("slices/*/*"), self._count("settled/*/*/*")
-        return before - after
+        self.engine.execute(
+            "CREATE OR REPLACE TEMP VIEW spread AS SELECT *,"
+            " CASE WHEN isrc IS NOT NULL THEN bucket_of(claimant) ELSE"
+            f" {len(self.plan.cuts) + 1} + CAST(hash(claimant) % {self.plan.buckets_without_isrc}"
+            f" AS INTEGER) END AS bucket FROM ({_step('spread')})"
+        )
 
-    def claim(self) -> None:
-        """Find where identifiers go whose recording changed its ISRC."""
-        claims = self.workspace / "claims"
-        for unfinished in _undone(claims):
-            self._report("claim", 0, 1)
-            files.make_directory(unfinished)
-            query = "SELECT '' AS claimant, CAST(0 AS BIGINT) AS claimed_id WHERE false"
-            # Before there was a snapshot, no row had an identifier to bring along.
-            if self.plan.previous:
-                self._view("settled_rows", self.workspace.glob("settled/*/*/*.parquet"))
-                query = _step("claim")
-            write_parquet(self.engine, query, unfinished / "claims.parquet")
-            _finish(claims)
+    def _write_twice(self, directory: Path) -> None:
+        hashes = np.empty(self.plan.rows, np.uint64)
+        filled = 0
+        reader = self.engine.sql("SELECT hash(source, source_id) AS hashed FROM inputs")
+        for batch in reader.to_arrow_reader(1 << 20):
+            some = batch.column(0).to_numpy()
+            # The additions to pending imports come besides what was planned with.
+            if filled + len(some) > len(hashes):
+                hashes = np.append(hashes[:filled], np.empty(len(hashes) // 2 + len(some), "u8"))
+            hashes[filled : filled + len(some)] = some
+            filled += len(some)
+        hashes = hashes[:filled]
+        hashes.sort()
+        repeated = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+        del hashes
+        for number, first in enumerate(range(0, len(repeated), _REPEATED_AT_ONCE)):
+            some = pa.table({"hashed": repeated[first : first + _REPEATED_AT_ONCE]})
+            self.engine.register("repeated", some)
+            write_parquet(
+                self.engine, _step("twice"), directory / str(number), partition_by="bucket"
+            )
 
     def rank(self) -> None:
         """Make each bucket's recordings; again where two drew the same identifier."""
@@ -250,141 +317,87 @@ class _Build:
         add_function(
             self.engine,
             "mint",
-            lambda claimants: pa.array(self.minting(len(claimants))),
+            lambda claimants: self.minting(len(claimants)),
             takes="VARCHAR",
-            gives="BIGINT",
+            gives="VARCHAR",
             side_effects=True,
         )
-        self._view("claims", [self.workspace / "claims" / "claims.parquet"])
         files.make_directory(self.workspace / "ranked")
         while True:
             for number in range(self.plan.buckets):
                 self._report("rank", number, self.plan.buckets)
                 self._rank_bucket(number)
             # One chance in 280 at 256 million rows; what was carried is drawn the same again.
-            doubled = self._doubled_buckets()
+            doubled = indexing.doubled_buckets(self.workspace / "ranked")
             if not doubled:
                 return
             for directory in doubled:
                 files.remove_tree(directory)
 
-    def publish(self, now: str, rows_replaced: int) -> SnapshotSummary:
-        """Gather the buckets, index them, check the sums, and switch to the new snapshot."""
-        self._report("index", 0, 1)
-        rows_settled = self._count("settled/*/*/*")
-        snapshot = self.workspace / "snapshot"
-        files.remove_tree(snapshot)
-        files.make_directory(snapshot)
-        for kind in ("recordings", "provenance"):
-            for path in sorted(self.workspace.glob(f"ranked/*/{kind}.parquet")):
-                # A second name, not a move: until the switch, every step can be run again.
-                (snapshot / f"{kind}-{path.parent.name}.parquet").hardlink_to(path)
-        isrcs, bits = _write_isrc_index(snapshot)
-        recordings = _write_id_index(snapshot)
-        rows = sum(pq.read_metadata(path).num_rows for path in snapshot.glob("*.parquet"))
-        if rows != rows_settled:
-            raise Corrupt(
-                f"{rows_settled} rows went in and {rows} came out",
-                where=str(self.workspace),
-                remedy="remove that directory and build again",
-            )
-        summary = SnapshotSummary(
-            number=self.plan.number,
-            built_at=now,
-            recordings=recordings,
-            isrcs=isrcs,
-            rows=rows,
-            rows_replaced=rows_replaced,
-            isrc_index_bits_per_key=round(bits, 2),
-            imports=_imports_of(self.catalogue, self.plan.previous)
-            + tuple(_import_about(self.catalogue, number) for number in self.plan.imports),
-            files={path.name: path.stat().st_size for path in sorted(snapshot.iterdir())},
-        )
-        files.create(snapshot / SNAPSHOT_NAME, msgspec.json.encode(summary))
-        seal(snapshot)
-        final = self.catalogue / str(self.plan.number)
-        # There only where this build was killed between here and the switch.
-        files.remove_tree(final)
-        files.move(snapshot, final)
-        files.replace(self.catalogue / CURRENT_NAME, f"{self.plan.number}\n".encode())
-        return summary
-
-    def _all_rows(self) -> str:
-        """Every row of the snapshot before and of the imports since, with its slice."""
-        inputs = _inputs(self.catalogue, self.plan.previous, self.plan.imports)
-        pending = len(self.plan.imports)
-        known, new = inputs[:-pending], inputs[-pending:]
-        parts = [f"SELECT {_COLUMNS}, CAST(NULL AS BIGINT) AS recording_id FROM {_read(new)}"]
-        if known:
-            parts.append(f"SELECT {_COLUMNS}, recording_id FROM {_read(known)}")
-        return (
-            f"SELECT *, hash(source, source_id) % {self.plan.slices} AS slice "
-            f"FROM ({' UNION ALL '.join(parts)})"
-        )
-
-    def _settle_slice(self, number: int) -> None:
-        paths = sorted(self.workspace.glob(f"slices/slice={number}/*.parquet"))
-        settled = self.workspace / "settled" / str(number)
-        for unfinished in _undone(settled):
-            if not paths:
-                continue
-            self._view("slice_rows", paths)
-            with_isrc = len(self.plan.cuts) + 1
-            query = (
-                "SELECT *, CASE WHEN isrc IS NOT NULL THEN bucket_of(isrc) ELSE "
-                f"{with_isrc} + CAST(hash(source, source_id) % {self.plan.buckets_without_isrc} "
-                f"AS INTEGER) END AS bucket FROM ({_step('settle')})"
-            )
-            write_parquet(
-                self.engine, query, unfinished, compression_level=1, partition_by="bucket"
-            )
-            _finish(settled)
-
     def _rank_bucket(self, number: int) -> None:
-        paths = sorted(self.workspace.glob(f"settled/*/bucket={number}/*.parquet"))
         ranked = self.workspace / "ranked" / f"{number:05d}"
+        paths = sorted(self.workspace.glob(f"spread/bucket={number}/*.parquet"))
         for unfinished in _undone(ranked):
             if not paths:
                 continue
             files.make_directory(unfinished)
             self._view("bucket_rows", paths)
-            self.engine.execute(f"CREATE OR REPLACE TEMP TABLE ranked AS {_step('rank')}")
-            self.engine.execute(
-                "CREATE OR REPLACE TEMP TABLE identity AS SELECT claimant, "
-                "CASE WHEN carried_id IS NULL THEN mint(claimant) ELSE carried_id END "
-                "AS recording_id FROM ranked WHERE place = 1"
+            repeated = sorted(self.workspace.glob(f"twice/*/bucket={number}/*.parquet"))
+            settle = "SELECT *, false AS differs FROM bucket_rows"
+            if repeated:
+                self._view("twice", repeated)
+                settle = _step("settle")
+            self._table("settled", settle)
+            self._table("gathered", _step("gather"))
+            self._table("places", _step("place"))
+            self._table(
+                "identified",
+                "SELECT *, CASE WHEN place = 1 AND described THEN"
+                f" coalesce(carried_id, mint(claimant)) END AS id FROM ({_step('recordings')})",
             )
-            for kind, which in (("recordings", "place = 1"), ("provenance", "place > 1")):
-                write_parquet(
-                    self.engine,
-                    f"SELECT identity.recording_id, {_COLUMNS} FROM ranked JOIN identity "
-                    f"ON ranked.claimant = identity.claimant WHERE {which} "
-                    "ORDER BY isrc NULLS LAST, source, source_id",
-                    unfinished / f"{kind}.parquet",
-                    row_group_rows=_ROW_GROUP_ROWS,
-                )
+            kept = self.engine.sql(_step("kept")).to_arrow_table()
+            rows_in = sum(pq.read_metadata(path).num_rows for path in paths)
+            indexing.write_bucket(
+                unfinished,
+                kept,
+                rows_in=rows_in,
+                with_isrc=number <= len(self.plan.cuts),
+                shard_cuts=self.plan.shards,
+            )
             _finish(ranked)
 
-    def _doubled_buckets(self) -> list[Path]:
-        """The buckets that hold an identifier that another recording has too."""
-        parts = sorted(self.workspace.glob("ranked/*/recordings.parquet"))
-        ids = _ids_of(parts)
-        ids.sort()
-        doubled = ids[1:][ids[1:] == ids[:-1]]
-        if not len(doubled):
-            return []
-        return [path.parent for path in parts if np.isin(_ids_of([path]), doubled).any()]
+    def _table(self, name: str, query: str) -> None:
+        self.engine.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
 
-    def _view(self, name: str, paths: Iterator[Path] | list[Path]) -> None:
-        self.engine.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM {_read(paths)}")
-
-    def _count(self, pattern: str) -> int:
-        paths = self.workspace.glob(f"{pattern}.parquet")
-        return sum(pq.read_metadata(path).num_rows for path in paths)
+    def _view(self, name: str, paths: list[Path]) -> None:
+        listed = ", ".join(quoted(path) for path in paths)
+        self.engine.execute(
+            f"CREATE OR REPLACE TEMP VIEW {name} AS"
+            f" SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"
+        )
 
     def _report(self, step: str, done: int, of: int) -> None:
         if self.progress:
             self.progress(step, done, of)
+
+
+def _first_of_each(lists: list[str]) -> dict[str, str]:
+    """ISRC: the first (as text) of all those that are said to be one recording's, over any number
+    of sayings; those that are first themselves are left out."""
+    parents: dict[str, str] = {}
+
+    def first(isrc: str) -> str:
+        while (parent := parents.setdefault(isrc, isrc)) != isrc:
+            parents[isrc] = parents[parent]
+            isrc = parent
+        return isrc
+
+    for isrcs in lists:
+        one, *others = isrcs.split()
+        for other in others:
+            low, high = sorted((first(one), first(other)))
+            parents[high] = low
+    return {isrc: first(isrc) for isrc in parents if first(isrc) != isrc}
 
 
 def _undone(final: Path) -> Iterator[Path]:
@@ -401,52 +414,8 @@ def _finish(final: Path) -> None:
     files.move(unfinished, final)
 
 
-def _read(paths: Iterator[Path] | list[Path]) -> str:
-    listed = ", ".join(quoted(path) for path in paths)
-    return f"read_parquet([{listed}], hive_partitioning = false)"
-
-
 def _step(name: str) -> str:
     """The query of build.sql that is headed `-- step: name`."""
     text = resources.files(__package__).joinpath("build.sql").read_text(encoding="utf-8")
     _, _, rest = text.partition(f"-- step: {name}\n")
     return rest.partition(";\n")[0]
-
-
-def _ids_of(paths: list[Path]) -> npt.NDArray[np.int64]:
-    ids = [pq.read_table(path, columns=["recording_id"])[0].to_numpy() for path in paths]
-    return np.concatenate([np.empty(0, np.int64), *ids])
-
-
-def _import_about(catalogue: Path, number: int) -> ImportAbout:
-    about = json.loads((catalogue / IMPORTS_NAME / str(number) / IMPORT_NAME).read_bytes())
-    return ImportAbout(number, about["origin"], about["licence"], about["at"])
-
-
-def _write_isrc_index(snapshot: Path) -> tuple[int, float]:
-    """(keys, bits a key). Raises Corrupt where the rows do not stand in the order of the keys."""
-    keys = np.concatenate(
-        [
-            np.empty(0, np.uint64),
-            *(
-                pack_many(pq.read_table(path, columns=["isrc"])[0].combine_chunks().drop_null())
-                for path in sorted(snapshot.glob("recordings-*.parquet"))
-            ),
-        ]
-    )
-    if (keys[1:] <= keys[:-1]).any():
-        raise Corrupt(
-            "the recordings are not in the order of their ISRCs",
-            where=str(snapshot),
-            remedy="remove the directory above it and build again",
-        )
-    return len(keys), write_index(snapshot / ISRC_INDEX_NAME, keys)
-
-
-def _write_id_index(snapshot: Path) -> int:
-    """How many recordings there are."""
-    ids = _ids_of(sorted(snapshot.glob("recordings-*.parquet")))
-    order = np.argsort(ids)
-    write_index(snapshot / ID_INDEX_NAME, ids[order].astype(np.uint64))
-    order.astype(np.uint32).tofile(snapshot / ID_ROWS_NAME)
-    return len(ids)

@@ -1,51 +1,40 @@
 """A snapshot of the catalogue: immutable files, found through one pointer that switches whole.
 
-catalogue/current                     the number of the snapshot in use
-catalogue/<n>/snapshot.json           what is in it, and from which imports
-catalogue/<n>/recordings-*.parquet    one row a recording, by ISRC; those without one last
-catalogue/<n>/provenance-*.parquet    the rows that lost to them
-catalogue/<n>/isrc.index              ISRC → row (see isrc_index)
-catalogue/<n>/id.index, id.rows       RecordingId → rank among them → row
+catalogue/current                      the number of the snapshot in use
+catalogue/<n>/snapshot.json            what is in it, and from which imports
+catalogue/<n>/recordings-*.tsv.zst     the recordings by ISRC, those without one last (see rows)
+catalogue/<n>/recordings-*.frames      where the frames of those begin
+catalogue/<n>/unmatched-*.tsv.zst      counts of listeners to recordings that nobody describes
+catalogue/<n>/isrc.index               ISRC → number of the recording (see isrc_index)
+catalogue/<n>/*.keys                   other keys → number (see keys)
+catalogue/<n>/search/                  words → number (see shards)
+catalogue/<n>/changes.tsv.zst          what is not as it was in the snapshot before
 """
 
 from __future__ import annotations
 
-import threading
-from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
-import pyarrow.parquet as pq
 
 from sonotheque.catalogue.isrc_index import KeyIndex, pack
+from sonotheque.catalogue.keys import Keys, hash_number, hash_text
+from sonotheque.catalogue.rows import Rows, StoredRecording
 from sonotheque.errors import Corrupt, NotFound
-from sonotheque.model.identifiers import Isrc, RecordingId, from_crockford, to_crockford
+from sonotheque.model.identifiers import Isrc, RecordingId, from_crockford
 from sonotheque.model.music import Description, Recording
 
 CURRENT_NAME = "current"
 SNAPSHOT_NAME = "snapshot.json"
 ISRC_INDEX_NAME = "isrc.index"
-ID_INDEX_NAME = "id.index"
-ID_ROWS_NAME = "id.rows"
-
-_COLUMNS = [
-    "recording_id",
-    "isrc",
-    "title",
-    "artist",
-    "album",
-    "label",
-    "year",
-    "duration_ms",
-    "popularity",
-    "first_import",
-]
+OTHER_ISRCS_NAME = "other-isrcs.keys"
+IDS_NAME = "ids.keys"
+UPCS_NAME = "upcs.keys"
+SOURCES_NAME = "sources.keys"
+SEARCH_NAME = "search"
+CHANGES_NAME = "changes.tsv.zst"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +47,22 @@ class ImportAbout:
     at: str
 
 
+@dataclass(frozen=True, slots=True)
+class SnapshotAbout:
+    """A snapshot that was in use once; `last_import` is the newest it was made of."""
+
+    number: int
+    built_at: str
+    recordings: int
+    last_import: int
+    changes: dict[str, int]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotSummary:
-    """What a snapshot holds. Its rows are its recordings and the rows that lost to them;
-    `rows_replaced` were superseded by newer rows of the same source and key in this build."""
+    """What a snapshot holds. Its rows are its recordings, the rows that are the same recordings,
+    and those that count listeners to recordings nobody describes; `rows_replaced` were superseded
+    by newer rows of the same source and key in this build."""
 
     number: int
     built_at: str
@@ -71,8 +72,19 @@ class SnapshotSummary:
     rows_replaced: int
     isrc_index_bits_per_key: float
     imports: tuple[ImportAbout, ...]
+    parts: dict[str, int]
+    """Recordings in each recordings-<part>, in their order."""
     files: dict[str, int]
-    """Bytes of each file."""
+    """Bytes of each file, by its path in the snapshot."""
+    changes: dict[str, int]
+    """How many recordings were added, merged, described anew since the snapshot before."""
+    shards: tuple[int, ...]
+    """The least weight of each shard of the search index but the last."""
+    before: tuple[SnapshotAbout, ...] = ()
+
+    def about(self) -> SnapshotAbout:
+        last = max((about.number for about in self.imports), default=0)
+        return SnapshotAbout(self.number, self.built_at, self.recordings, last, self.changes)
 
 
 class Snapshot:
@@ -80,11 +92,15 @@ class Snapshot:
 
     def __init__(self, directory: Path, summary: SnapshotSummary) -> None:
         self.summary = summary
-        self._directory = directory
+        self.directory = directory
+        paths = [directory / f"recordings-{part}.tsv.zst" for part in summary.parts]
+        self._rows = Rows(paths, list(summary.parts.values()))
         self._isrcs = KeyIndex.open(directory / ISRC_INDEX_NAME)
-        self._ids = KeyIndex.open(directory / ID_INDEX_NAME)
+        self._other_isrcs = Keys(directory / OTHER_ISRCS_NAME)
+        self._ids = Keys(directory / IDS_NAME)
+        self._upcs = Keys(directory / UPCS_NAME)
+        self._sources = Keys(directory / SOURCES_NAME)
         self._added_at = {about.number: about.at for about in summary.imports}
-        self._lock = threading.Lock()
 
     @classmethod
     def open(cls, directory: Path) -> Snapshot:
@@ -107,74 +123,98 @@ class Snapshot:
         return self.summary.recordings
 
     def by_isrc(self, isrc: Isrc) -> tuple[Recording, ...]:
-        """The recording that carries `isrc`; none where nobody has said."""
-        row = self._isrcs.rank(pack(isrc))
-        return () if row is None else (self._recording(row),)
+        """The recordings that carry `isrc`; none where nobody has said."""
+        return tuple(self.recording(found) for found in self.stored_by_isrc(isrc))
+
+    def stored_by_isrc(self, isrc: Isrc) -> list[StoredRecording]:
+        packed = pack(isrc)
+        number = self._isrcs.rank(packed)
+        found = [] if number is None else [self._rows.get(number)]
+        others = self._each(self._other_isrcs.candidates(hash_number(packed)))
+        return found + [other for other in others if isrc in _isrcs_of(other)]
 
     def by_id(self, recording: RecordingId) -> Recording | None:
-        rank = self._ids.rank(from_crockford(recording))
-        return None if rank is None else self._recording(int(self._id_rows[rank]))
+        """The recording that has that identifier, or had it before it was found to be another."""
+        found = self.stored_by_id(recording)
+        return self.recording(found) if found else None
 
-    def _recording(self, row: int) -> Recording:
-        with self._lock:
-            part = bisect_right(self._parts.firsts, row) - 1
-            found = self._parts.opened[part].record(row - self._parts.firsts[part])
-        isrc = found["isrc"]
+    def stored_by_id(self, recording: RecordingId) -> StoredRecording | None:
+        candidates = self._each(self._ids.candidates(from_crockford(recording) << 1))
+        for found in candidates:
+            if recording == found.id or recording in found.former_ids:
+                return found
+        return None
+
+    def by_upc(self, upc: str) -> list[StoredRecording]:
+        """The recordings on the release with that UPC or EAN (digits), in no order of tracks."""
+        number = int(upc)
+        return [
+            found
+            for found in self._each(self._upcs.candidates(hash_number(number)))
+            if any(row.upc and int(row.upc) == number for row in found.rows)
+        ]
+
+    def by_source(self, source: str, source_id: str) -> list[StoredRecording]:
+        """The recordings that `source` calls `source_id` (up to a `#`, see sources)."""
+        candidates = self._each(self._sources.candidates(hash_text(f"{source}\x1f{source_id}")))
+        return [
+            found
+            for found in candidates
+            if any(
+                row.source == source and row.source_id.partition("#")[0] == source_id
+                for row in found.rows
+            )
+        ]
+
+    def numbered(self, number: int) -> Recording:
+        """The `number`th recording, from 0, as the search index counts them."""
+        return self.recording(self._rows.get(number))
+
+    def recording(self, stored: StoredRecording) -> Recording:
+        """`stored` as the catalogue describes it."""
+        best = stored.rows[0]
         return Recording(
-            id=RecordingId(to_crockford(found["recording_id"])),
+            id=RecordingId(stored.id),
             description=Description(
-                title=found["title"],
-                artist=found["artist"],
-                album=found["album"],
-                label=found["label"],
-                year=found["year"],
-                isrcs=(Isrc(isrc),) if isrc else (),
+                title=best.title,
+                artist=best.artist,
+                album=best.album,
+                label=best.label,
+                year=best.year,
+                isrcs=tuple(Isrc(isrc) for isrc in _isrcs_of(stored)),
             ),
-            duration_ms=found["duration_ms"] or 0,
-            added_at=self._added_at[found["first_import"]],
-            popularity=found["popularity"] or 0,
+            duration_ms=best.duration_ms or 0,
+            added_at=self._added_at[min(row.first_import for row in stored.rows)],
+            popularity=max((row.popularity or 0 for row in stored.rows), default=0),
         )
 
-    @cached_property
-    def _id_rows(self) -> npt.NDArray[np.uint32]:
-        rows: npt.NDArray[np.uint32] = np.memmap(self._directory / ID_ROWS_NAME, np.uint32, "r")
-        return rows
+    def appeared_in(self, stored: StoredRecording) -> tuple[int, ...]:
+        """The numbers of the snapshots that have had the recording, oldest first."""
+        first = min(row.first_import for row in stored.rows)
+        history = (*self.summary.before, self.summary.about())
+        return tuple(about.number for about in history if about.last_import >= first)
 
-    @cached_property
-    def _parts(self) -> _Parts:
-        opened = tuple(_Part(path) for path in sorted(self._directory.glob("recordings-*.parquet")))
-        firsts = accumulate((part.rows for part in opened[:-1]), initial=0)
-        return _Parts(opened, tuple(firsts))
+    def _each(self, numbers: Iterable[int]) -> list[StoredRecording]:
+        return [self._rows.get(number) for number in numbers]
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    opened: tuple[_Part, ...]
-    firsts: tuple[int, ...]
-    """The row each part begins with."""
-
-
-class _Part:
-    """One recordings-*.parquet, its footer read, its pages mapped."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = pq.ParquetFile(path, memory_map=True)
-        metadata = self._file.metadata
-        self.rows = metadata.num_rows
-        sizes = (metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
-        self._firsts = list(accumulate(sizes, initial=0))
-
-    def record(self, row: int) -> dict[str, Any]:
-        group = bisect_right(self._firsts, row) - 1
-        table = self._file.read_row_group(group, columns=_COLUMNS, use_threads=False)
-        found: dict[str, Any] = table.slice(row - self._firsts[group], 1).to_pylist()[0]
-        return found
+def _isrcs_of(stored: StoredRecording) -> list[str]:
+    """The ISRCs of its rows, the describing row's first."""
+    return list(dict.fromkeys(isrc for row in stored.rows for isrc in row.isrcs))
 
 
 def current_snapshot(catalogue_directory: Path) -> Snapshot | None:
-    """The snapshot in use; None before the first build."""
-    number = current_number(catalogue_directory)
-    return None if number is None else Snapshot.open(catalogue_directory / str(number))
+    """The snapshot in use; None before the first build. Raises Corrupt."""
+    while True:
+        number = current_number(catalogue_directory)
+        if number is None:
+            return None
+        try:
+            return Snapshot.open(catalogue_directory / str(number))
+        except Corrupt:
+            # A build may have switched to the next, and cleared this one away, while we opened it.
+            if current_number(catalogue_directory) == number:
+                raise
 
 
 def current_number(catalogue_directory: Path) -> int | None:

@@ -50,3 +50,34 @@ def _fold_unicode(texts: Column) -> Column:
     rare = pc.match_substring_regex(decomposed, _RARE)
     one_by_one = [folding.fold(text) for text in pc.filter(texts, rare).to_pylist()]
     return pc.replace_with_mask(parted, rare, pa.array(one_by_one, texts.type))
+
+
+_UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}]"
+"""Scripts that put no spaces between words: each sign is a word."""
+
+
+def index_words(texts: Column) -> Column:
+    """The words by which each of `texts` is found, a space between: folded, those behind an
+    elision too (L'Été: lete, l, ete), unspaced scripts sign by sign; null becomes empty.
+
+    Values that come again, as albums and labels do, are folded once.
+    """
+    encoded = pc.dictionary_encode(texts)
+    values = encoded.dictionary
+    elided = pc.match_substring_regex(values, "['’]")
+    words = fold(values)
+    if pc.any(elided).as_py():
+        some = pc.filter(values, elided)
+        parted = fold(pc.replace_substring_regex(some, "['’]", " "))
+        both = pc.binary_join_element_wise(pc.filter(words, elided), parted, " ")
+        words = pc.replace_with_mask(words, elided, both)
+    words = part_unspaced(words)
+    return pc.fill_null(pc.take(words, encoded.indices), "")
+
+
+def part_unspaced(words: Column) -> Column:
+    """Folded `words` with a space around each sign of a script that has none between words."""
+    others = pc.invert(pc.string_is_ascii(words))
+    spaced = pc.replace_substring_regex(pc.filter(words, others), f"({_UNSPACED})", r" \1 ")
+    spaced = pc.utf8_trim_whitespace(pc.replace_substring_regex(spaced, " +", " "))
+    return pc.replace_with_mask(words, others, spaced)

@@ -1,0 +1,364 @@
+"""From ranked buckets to an indexed snapshot, and the switch to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute
+import zstandard
+
+from sonotheque.catalogue import shards
+from sonotheque.catalogue.isrc_index import pack_many, write_index
+from sonotheque.catalogue.keys import ROWS_MAX, hash_numbers, write_keys
+from sonotheque.catalogue.lookup import (
+    CHANGES_NAME,
+    CURRENT_NAME,
+    IDS_NAME,
+    ISRC_INDEX_NAME,
+    OTHER_ISRCS_NAME,
+    SEARCH_NAME,
+    SNAPSHOT_NAME,
+    SOURCES_NAME,
+    UPCS_NAME,
+    ImportAbout,
+    SnapshotAbout,
+    SnapshotSummary,
+    read_summary,
+)
+from sonotheque.catalogue.minting import numbers_of
+from sonotheque.catalogue.rows import FRAMES_SUFFIX, ROWS_SUFFIX, frames_path, write_rows
+from sonotheque.catalogue.sources import IMPORT_NAME, IMPORTS_NAME
+from sonotheque.errors import Corrupt, Refused
+from sonotheque.store import files
+from sonotheque.store.engine import seal
+
+# The stubs cannot follow columns whose type is known only when the program runs.
+pc: Any = pyarrow.compute
+Column = Any
+Progress = Callable[[str, int, int], None]
+Numbers = npt.NDArray[np.uint64]
+
+COUNTS_NAME = "counts.json"
+CHANGES = ("added", "merged", "changed")
+CHANGES_COLUMNS = ("change", "recording_id", "isrc", "title", "artist", "former_ids")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counts:
+    """What came into a bucket and what became of it."""
+
+    rows_in: int
+    rows: int
+    recordings: int
+    changes: dict[str, int]
+
+
+def write_bucket(
+    directory: Path, kept: pa.Table, *, rows_in: int, with_isrc: bool, shard_cuts: tuple[int, ...]
+) -> None:
+    """Write a bucket's recordings (the query `kept` of build.sql) and what the indexes need."""
+    described = pc.and_(kept["described"], pa.scalar(True))
+    rest = kept.filter(pc.invert(described))
+    kept = kept.filter(described)
+    _write_lines(directory / f"recordings{ROWS_SUFFIX}", kept)
+    if len(rest):
+        _write_lines(directory / f"unmatched{ROWS_SUFFIX}", rest)
+    first = kept["place"].to_numpy() == 1
+    numbers = (np.cumsum(first) - 1).astype(np.uint32)
+    recordings = kept.filter(pa.array(first))
+    ids = numbers_of(_flat(recordings["id"]))
+    if with_isrc:
+        np.save(directory / "isrcs.npy", pack_many(_flat(recordings["claimant"])))
+    np.save(directory / "ids.npy", ids)
+    _save_keys(directory / "sources", kept["source_key"].to_numpy(), numbers)
+    _save_keys(directory / "upcs", *_upcs(kept, numbers))
+    _save_keys(directory / "other-isrcs", *_other_isrcs(kept, numbers))
+    _save_keys(directory / "former-ids", *_former_ids(recordings))
+    shards.write_documents(directory, recordings, shard_cuts)
+    changes = _write_changes(directory / "changes.tsv", recordings)
+    files.create(
+        directory / COUNTS_NAME,
+        msgspec.json.encode(
+            _Counts(
+                rows_in=rows_in,
+                rows=len(kept) + len(rest),
+                recordings=len(recordings),
+                changes=changes,
+            )
+        ),
+    )
+
+
+def _write_lines(path: Path, kept: pa.Table) -> None:
+    texts = _flat(kept["row_text"]).cast(pa.large_string())
+    offsets = np.frombuffer(texts.buffers()[1], np.int64)[texts.offset :][: len(texts) + 1]
+    lines = (
+        memoryview(texts.buffers()[2] or b"")[: int(offsets[-1])] if len(texts) else memoryview(b"")
+    )
+    starts = offsets[:-1][kept["place"].to_numpy() == 1]
+    write_rows(path, lines, starts)
+
+
+def _flat(column: Column) -> Column:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _save_keys(stem: Path, hashes: Numbers, numbers: npt.NDArray[np.uint32]) -> None:
+    if len(hashes):
+        np.save(f"{stem}-hashes.npy", hashes)
+        np.save(f"{stem}-numbers.npy", numbers)
+
+
+def _upcs(
+    kept: pa.Table, numbers: npt.NDArray[np.uint32]
+) -> tuple[Numbers, npt.NDArray[np.uint32]]:
+    """UPCs as numbers: a code with leading zeros is the same code (GS1)."""
+    given = pc.not_equal(kept["upc"], "").to_numpy()
+    codes = kept["upc"].filter(pa.array(given)).cast(pa.uint64()).to_numpy()
+    return hash_numbers(codes), numbers[given]
+
+
+def _other_isrcs(
+    kept: pa.Table, numbers: npt.NDArray[np.uint32]
+) -> tuple[Numbers, npt.NDArray[np.uint32]]:
+    """Every ISRC of a recording but the one that it stands under."""
+    has = pc.or_(
+        pc.not_equal(kept["other_isrcs"], ""),
+        pc.fill_null(pc.not_equal(kept["isrc"], kept["claimant"]), False),
+    ).to_numpy()
+    chosen = kept.filter(pa.array(has))
+    found, of = [], []
+    for claimant, isrc, others, number in zip(
+        chosen["claimant"].to_pylist(),
+        chosen["isrc"].to_pylist(),
+        chosen["other_isrcs"].to_pylist(),
+        numbers[has].tolist(),
+        strict=True,
+    ):
+        for other in {isrc, *others.split()} - {claimant}:
+            found.append(other)
+            of.append(number)
+    return hash_numbers(pack_many(pa.array(found, pa.string()))), np.array(of, np.uint32)
+
+
+def _former_ids(recordings: pa.Table) -> tuple[Numbers, npt.NDArray[np.uint32]]:
+    has = pc.not_equal(recordings["former_ids"], "").to_numpy()
+    found, of = [], []
+    for number in np.flatnonzero(has).tolist():
+        for former in recordings["former_ids"][number].as_py().split():
+            found.append(former)
+            of.append(number)
+    return numbers_of(pa.array(found, pa.string())), np.array(of, np.uint32)
+
+
+def _write_changes(path: Path, recordings: pa.Table) -> dict[str, int]:
+    """Write what is not as it was in the snapshot before, and count it."""
+    kinds = pc.case_when(
+        pc.make_struct(
+            pc.is_null(recordings["carried_id"]), recordings["merges"], recordings["differs"]
+        ),
+        *CHANGES,
+    )
+    with_kinds = recordings.append_column("change", kinds)
+    chosen = with_kinds.filter(pc.is_valid(kinds))
+    names = ("id" if name == "recording_id" else name for name in CHANGES_COLUMNS)
+    lines = pc.binary_join_element_wise(*(pc.fill_null(chosen[name], "") for name in names), "\t")
+    with path.open("w", encoding="utf-8") as output:
+        output.writelines(f"{line}\n" for line in lines.to_pylist())
+    counted = {row["values"]: row["counts"] for row in pc.value_counts(kinds).to_pylist()}
+    return {kind: counted.get(kind, 0) for kind in CHANGES}
+
+
+def doubled_buckets(ranked: Path) -> list[Path]:
+    """The buckets that hold an identifier that another recording has too."""
+    parts = sorted(ranked.glob("*/ids.npy"))
+    ids = _gathered(parts, np.uint64)
+    ids.sort()
+    doubled = ids[1:][ids[1:] == ids[:-1]]
+    if not len(doubled):
+        return []
+    return [path.parent for path in parts if np.isin(np.load(path), doubled).any()]
+
+
+@dataclass(frozen=True, slots=True)
+class Indexing:
+    """The last steps of a build: gather the buckets, index them, and switch."""
+
+    catalogue: Path
+    workspace: Path
+    number: int
+    previous: int | None
+    imports: tuple[int, ...]
+
+    def publish(
+        self, now: str, shard_cuts: tuple[int, ...], progress: Progress | None
+    ) -> SnapshotSummary:
+        """Index the ranked buckets, check the sums, and switch to the new snapshot."""
+        snapshot = self.workspace / "snapshot"
+        files.make_directory(snapshot)
+        for leftover in snapshot.iterdir():
+            if leftover.name != SEARCH_NAME:
+                leftover.unlink()
+        buckets = sorted((self.workspace / "ranked").iterdir())
+        counts = [
+            msgspec.json.decode((bucket / COUNTS_NAME).read_bytes(), type=_Counts)
+            for bucket in buckets
+        ]
+        parts = {path.name: count.recordings for path, count in zip(buckets, counts, strict=True)}
+        if sum(parts.values()) >= ROWS_MAX:
+            raise Refused(
+                f"{sum(parts.values())} recordings are more than a snapshot holds",
+                where=str(self.catalogue),
+                remedy=f"import at most {ROWS_MAX} recordings",
+            )
+        firsts = list(accumulate(parts.values(), initial=0))
+        for bucket in buckets:
+            _link_rows(bucket, snapshot)
+        if progress:
+            progress("index", 0, 1)
+        isrcs, bits = _write_isrc_index(buckets, snapshot)
+        _write_key_indexes(buckets, firsts, snapshot)
+        changes = {kind: sum(count.changes[kind] for count in counts) for kind in CHANGES}
+        if self.previous:
+            _write_changes_file(buckets, snapshot / CHANGES_NAME)
+        shards.write_shards(
+            snapshot / SEARCH_NAME,
+            list(zip(buckets, firsts, strict=False)),
+            shard_cuts,
+            progress,
+        )
+        summary = SnapshotSummary(
+            number=self.number,
+            built_at=now,
+            recordings=firsts[-1],
+            isrcs=isrcs,
+            rows=sum(count.rows for count in counts),
+            rows_replaced=sum(count.rows_in - count.rows for count in counts),
+            isrc_index_bits_per_key=round(bits, 2),
+            imports=self._imports(),
+            parts=parts,
+            files={
+                str(path.relative_to(snapshot)): path.stat().st_size
+                for path in sorted(snapshot.rglob("*"))
+                if path.is_file()
+            },
+            changes=changes,
+            shards=shard_cuts,
+            before=self._before(),
+        )
+        files.create(snapshot / SNAPSHOT_NAME, msgspec.json.encode(summary))
+        seal(snapshot)
+        final = self.catalogue / str(self.number)
+        # There only where this build was killed between here and the switch.
+        files.remove_tree(final)
+        files.move(snapshot, final)
+        files.replace(self.catalogue / CURRENT_NAME, f"{self.number}\n".encode())
+        return summary
+
+    def _imports(self) -> tuple[ImportAbout, ...]:
+        before = read_summary(self.catalogue / str(self.previous)).imports if self.previous else ()
+        return before + tuple(import_about(self.catalogue, number) for number in self.imports)
+
+    def _before(self) -> tuple[SnapshotAbout, ...]:
+        if not self.previous:
+            return ()
+        summary = read_summary(self.catalogue / str(self.previous))
+        return (*summary.before, summary.about())
+
+
+def retire(directory: Path) -> None:
+    """Remove what a snapshot holds but for its summary and the list of its changes: readers have
+    it open, or have moved on."""
+    for path in directory.iterdir():
+        if path.name == SEARCH_NAME:
+            files.remove_tree(path)
+        elif path.name not in (SNAPSHOT_NAME, CHANGES_NAME):
+            path.unlink()
+    files.sync_directory(directory)
+
+
+def import_about(catalogue: Path, number: int) -> ImportAbout:
+    about = json.loads((catalogue / IMPORTS_NAME / str(number) / IMPORT_NAME).read_bytes())
+    return ImportAbout(number, about["origin"], about["licence"], about["at"])
+
+
+def _link_rows(bucket: Path, snapshot: Path) -> None:
+    # A second name, not a move: until the switch, every step can be run again.
+    for stem in ("recordings", "unmatched"):
+        rows = bucket / f"{stem}{ROWS_SUFFIX}"
+        if rows.exists():
+            final = snapshot / f"{stem}-{bucket.name}{ROWS_SUFFIX}"
+            final.hardlink_to(rows)
+            frames_path(final).hardlink_to(bucket / f"{stem}{FRAMES_SUFFIX}")
+
+
+def _write_isrc_index(buckets: list[Path], snapshot: Path) -> tuple[int, float]:
+    """(keys, bits a key). Raises Corrupt where the rows do not stand in the order of the keys."""
+    paths = [bucket / "isrcs.npy" for bucket in buckets]
+    keys = _gathered([path for path in paths if path.exists()], np.uint64)
+    if (keys[1:] <= keys[:-1]).any():
+        raise Corrupt(
+            "the recordings are not in the order of their ISRCs",
+            where=str(snapshot),
+            remedy="remove the directory above it and build again",
+        )
+    return len(keys), write_index(snapshot / ISRC_INDEX_NAME, keys)
+
+
+def _write_key_indexes(buckets: list[Path], firsts: list[int], snapshot: Path) -> None:
+    ids = _gathered([bucket / "ids.npy" for bucket in buckets], np.uint64)
+    numbers = np.arange(len(ids), dtype=np.uint32)
+    former, of = _keys_of(buckets, firsts, "former-ids")
+    ids = np.concatenate([ids, former])
+    # Identifiers are random: the leading of their 63 bits are hash enough.
+    ids <<= np.uint64(1)
+    write_keys(snapshot / IDS_NAME, ids, np.concatenate([numbers, of]))
+    del ids, numbers
+    for kind, name in (
+        ("sources", SOURCES_NAME),
+        ("upcs", UPCS_NAME),
+        ("other-isrcs", OTHER_ISRCS_NAME),
+    ):
+        write_keys(snapshot / name, *_keys_of(buckets, firsts, kind))
+
+
+def _keys_of(
+    buckets: list[Path], firsts: list[int], kind: str
+) -> tuple[Numbers, npt.NDArray[np.uint32]]:
+    hashes, numbers = [], []
+    for bucket, first in zip(buckets, firsts, strict=False):
+        path = bucket / f"{kind}-hashes.npy"
+        if path.exists():
+            hashes.append(path)
+            numbers.append((bucket / f"{kind}-numbers.npy", first))
+    of = np.empty(0, np.uint32)
+    if numbers:
+        of = np.concatenate([np.load(path) + np.uint32(first) for path, first in numbers])
+    return _gathered(hashes, np.uint64), of
+
+
+def _gathered(paths: list[Path], kind: type[Any]) -> npt.NDArray[Any]:
+    """The arrays at `paths`, one after the other; each is read where it goes."""
+    counts = [len(np.load(path, mmap_mode="r")) for path in paths]
+    gathered = np.empty(sum(counts), kind)
+    at = 0
+    for path, count in zip(paths, counts, strict=True):
+        gathered[at : at + count] = np.load(path)
+        at += count
+    return gathered
+
+
+def _write_changes_file(buckets: list[Path], path: Path) -> None:
+    with path.open("wb") as output, zstandard.ZstdCompressor(level=3).stream_writer(output) as zst:
+        zst.write("\t".join(CHANGES_COLUMNS).encode() + b"\n")
+        for bucket in buckets:
+            zst.write((bucket / "changes.tsv").read_bytes())

@@ -1,0 +1,215 @@
+"""The rows of a snapshot: text that any tool can read, in small frames that one look-up opens.
+
+`recordings-<part>.tsv.zst` is tab-separated text, compressed by Zstandard (RFC 8878): a frame
+with the names of the columns, then a frame for every 256 recordings, so that `zstdcat` reads the
+whole and a look-up reads 20 kB of it. A recording is the line that describes it, which alone has a
+`recording_id`, and below it the other rows that are the same recording. No value holds a tab or a
+line break; an empty one is not known. `recordings-<part>.frames` holds the offset of each frame
+after the first, uint64, and the end of the last.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import zstandard
+
+from sonotheque.errors import Corrupt
+
+COLUMNS = (
+    "recording_id",
+    "isrc",
+    "title",
+    "artist",
+    "album",
+    "label",
+    "release_date",
+    "year",
+    "duration_ms",
+    "popularity",
+    "streams",
+    "upc",
+    "other_isrcs",
+    "licence",
+    "source",
+    "source_id",
+    "import_number",
+    "first_import",
+    "former_ids",
+)
+HEADER = "\t".join(COLUMNS).encode() + b"\n"
+FRAME_RECORDINGS = 256
+ROWS_SUFFIX = ".tsv.zst"
+FRAMES_SUFFIX = ".frames"
+_LEVEL = 3
+_FRAMES_AT_ONCE = 2_048
+
+
+def write_rows(
+    path: Path, lines: memoryview, starts: npt.NDArray[np.int64], *, threads: int = 2
+) -> None:
+    """Write `lines` (UTF-8, each with its line break) to `path` and its frames' offsets beside it.
+
+    `starts`, shape (recordings,), are the bytes where each recording begins in `lines`. The files
+    are not synced: a build seals its directory as a whole.
+    """
+    borders = np.append(starts[::FRAME_RECORDINGS], len(lines))
+    compressor = zstandard.ZstdCompressor(level=_LEVEL)
+    sizes: list[int] = []
+    with path.open("wb") as output:
+        header = compressor.compress(HEADER)
+        output.write(header)
+        for first in range(0, len(borders) - 1, _FRAMES_AT_ONCE):
+            some = borders[first : first + _FRAMES_AT_ONCE + 1].tolist()
+            pieces = [lines[a:b] for a, b in pairwise(some)]
+            for frame in compressor.multi_compress_to_buffer(pieces, threads=threads):
+                output.write(frame)
+                sizes.append(len(frame))
+    offsets = np.cumsum(np.array([len(header), *sizes], np.uint64), dtype=np.uint64)
+    offsets.tofile(frames_path(path))
+
+
+def frames_path(path: Path) -> Path:
+    """Where the offsets of the frames of the rows at `path` are."""
+    return path.with_name(path.name.removesuffix(ROWS_SUFFIX) + FRAMES_SUFFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """What one source says of a recording. Empty text: it does not say."""
+
+    source: str
+    source_id: str
+    title: str
+    artist: str
+    album: str
+    label: str
+    release_date: str
+    """ISO 8601; empty where not all of it is known."""
+    year: int | None
+    duration_ms: int | None
+    popularity: int | None
+    streams: int | None
+    isrcs: tuple[str, ...]
+    upc: str
+    licence: str
+    import_number: int
+    first_import: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecording:
+    """A recording and its rows, the one that describes it first."""
+
+    id: str
+    former_ids: tuple[str, ...]
+    rows: tuple[SourceRow, ...]
+
+
+class Rows:
+    """The rows of an open snapshot, by the number of the recording. Safe to share between
+    threads; holds no more memory than the frames it was asked for."""
+
+    def __init__(self, paths: Sequence[Path], counts: Sequence[int]) -> None:
+        """`paths` of the parts in their order, and how many recordings each holds."""
+        self._parts = [_Part(path) for path in paths]
+        self._firsts = list(accumulate(counts[:-1], initial=0)) if counts else []
+        self._threads = threading.local()
+
+    def get(self, number: int) -> StoredRecording:
+        """The `number`th recording, from 0. Raises Corrupt."""
+        place = bisect_right(self._firsts, number) - 1
+        frame, turn = divmod(number - self._firsts[place], FRAME_RECORDINGS)
+        part = self._parts[place]
+        text = self._decompressed(part, frame)
+        lines = text.split(b"\n")
+        describing = [at for at, line in enumerate(lines) if line[:1] != b"\t"]
+        # The text ends with a line break: what stands behind the last is no recording.
+        if turn >= len(describing) - 1:
+            raise _broken(part.path)
+        return _recording(lines[describing[turn] : describing[turn + 1]])
+
+    def _decompressed(self, part: _Part, frame: int) -> bytes:
+        # A decompressor is not to be shared between threads.
+        decompressor = getattr(self._threads, "decompressor", None)
+        if decompressor is None:
+            decompressor = self._threads.decompressor = zstandard.ZstdDecompressor()
+        try:
+            text: bytes = decompressor.decompress(part.frame(frame))
+        except (zstandard.ZstdError, IndexError) as error:
+            raise _broken(part.path) from error
+        return text
+
+
+class _Part:
+    """One file of rows, mapped."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._bytes: Any = np.memmap(path, np.uint8, "r").view(np.ndarray)
+        self._offsets = np.fromfile(frames_path(path), np.uint64)
+
+    def frame(self, number: int) -> memoryview:
+        start, end = int(self._offsets[number]), int(self._offsets[number + 1])
+        return memoryview(self._bytes[start:end])
+
+
+def read_rows(path: Path) -> Iterator[StoredRecording]:
+    """Every recording in the rows at `path`, in their order, in bounded memory."""
+    part = _Part(path)
+    decompressor = zstandard.ZstdDecompressor()
+    for frame in range(len(part._offsets) - 1):
+        lines = decompressor.decompress(part.frame(frame)).split(b"\n")[:-1]
+        describing = [at for at, line in enumerate(lines) if line[:1] != b"\t"]
+        for start, end in zip(describing, [*describing[1:], len(lines)], strict=True):
+            yield _recording(lines[start:end])
+
+
+def _recording(lines: list[bytes]) -> StoredRecording:
+    rows = [dict(zip(COLUMNS, line.decode().split("\t"), strict=True)) for line in lines]
+    return StoredRecording(
+        id=rows[0]["recording_id"],
+        former_ids=tuple(rows[0]["former_ids"].split()),
+        rows=tuple(_source_row(row) for row in rows),
+    )
+
+
+def _source_row(row: dict[str, str]) -> SourceRow:
+    return SourceRow(
+        source=row["source"],
+        source_id=row["source_id"],
+        title=row["title"],
+        artist=row["artist"],
+        album=row["album"],
+        label=row["label"],
+        release_date=row["release_date"],
+        year=_number(row["year"]),
+        duration_ms=_number(row["duration_ms"]),
+        popularity=_number(row["popularity"]),
+        streams=_number(row["streams"]),
+        isrcs=tuple(f"{row['isrc']} {row['other_isrcs']}".split()),
+        upc=row["upc"],
+        licence=row["licence"],
+        import_number=int(row["import_number"]),
+        first_import=int(row["first_import"]),
+    )
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text else None
+
+
+def _broken(path: Path) -> Corrupt:
+    return Corrupt(
+        "the rows are not whole",
+        where=str(path),
+        remedy="build the catalogue again, or fetch the snapshot from a mirror",
+    )

@@ -1,0 +1,215 @@
+"""The search index of a snapshot, in shards: the most listened-to recordings first.
+
+A shard holds twice as many recordings as the one before it, up to a bound, and is an index by
+itself. A search asks them in turn and ends where it has enough, so that a common word, which has
+millions of recordings, costs a few thousand of them; a rare one has few postings anywhere. A
+document is a recording's folded words by field; its `row` is its number in the snapshot.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet as pq
+import tantivy
+
+from sonotheque.catalogue.normalise import index_words
+from sonotheque.catalogue.vocabulary import write_vocabulary
+from sonotheque.store import files
+from sonotheque.store.engine import seal
+
+# The stubs cannot follow columns whose type is known only when the program runs.
+pc: Any = pyarrow.compute
+Progress = Callable[[str, int, int], None]
+Weights = npt.NDArray[np.uint64]
+
+FIELDS = ("title", "artist", "album", "label")
+VOCABULARY_NAME = "vocabulary.arrow"
+SMALLEST_SHARD = 1 << 14
+LARGEST_SHARD = 1 << 25
+_STREAMS_MAX = (1 << 40) - 1
+_WORDS_NAME = "words.arrow"
+_WRITER_HEAP_BYTES = 1_000_000_000
+_BATCH_ROWS = 1 << 17
+_INLINE_RECORDINGS_MAX = 300_000
+"""Fewer are indexed sooner than another process has started."""
+_WEIGHT_BASE = 64
+"""A score is multiplied by 64 + popularity: within a shard the words count for more."""
+
+
+def weights(popularity: Any, streams: Any) -> Weights:
+    """How much recordings are listened to, shape (n,): by popularity, then streams, then chance.
+
+    Chance, so that where nobody has said, a shard is still no larger than planned.
+    """
+    listened = popularity.astype(np.uint64) << np.uint64(40)
+    listened |= np.minimum(streams, _STREAMS_MAX).astype(np.uint64)
+    chance = np.random.default_rng(len(listened)).integers(0, 1 << 16, len(listened), np.uint64)
+    return listened << np.uint64(16) | chance
+
+
+def cuts(sample: Weights, recordings: int) -> tuple[int, ...]:
+    """The least weight of each shard but the last, of about `recordings` like those in `sample`."""
+    descending = np.sort(sample)[::-1]
+    found: list[int] = []
+    size, reached = SMALLEST_SHARD, SMALLEST_SHARD
+    while reached < recordings and len(descending):
+        found.append(
+            int(descending[min(len(descending) - 1, len(descending) * reached // recordings)])
+        )
+        size = min(2 * size, LARGEST_SHARD)
+        reached += size
+    return tuple(found)
+
+
+def write_documents(directory: Path, recordings: pa.Table, shard_cuts: tuple[int, ...]) -> None:
+    """Write a bucket's recordings (columns of the query `kept`) for each shard to index."""
+    numbers = pa.array(np.arange(len(recordings), dtype=np.int32))
+    table = pa.table(
+        [numbers, recordings["popularity_best"], recordings["year"]]
+        + [recordings[field] for field in FIELDS],
+        names=["row", "popularity", "year", *FIELDS],
+    )
+    listened = weights(
+        recordings["popularity_best"].to_numpy(), recordings["streams_best"].to_numpy()
+    )
+    ascending = np.array(shard_cuts[::-1], np.uint64)
+    shard = len(ascending) - np.searchsorted(ascending, listened, side="right")
+    for number in np.unique(shard):
+        chosen = table.filter(pa.array(shard == number))
+        pq.write_table(chosen, documents_path(directory, int(number)), compression="zstd")
+
+
+def documents_path(directory: Path, shard: int) -> Path:
+    return directory / f"documents-{shard:02d}.parquet"
+
+
+def write_shards(
+    directory: Path,
+    buckets: list[tuple[Path, int]],
+    shard_cuts: tuple[int, ...],
+    progress: Progress | None,
+) -> None:
+    """Index the documents of `buckets` (a directory, and the number of its first recording) into
+    `directory`, a shard a core at a time; shards that are there already stay."""
+    files.make_directory(directory)
+    tasks = []
+    for shard in range(len(shard_cuts) + 1):
+        if not (directory / f"{shard:02d}").exists():
+            parts = [
+                (path, first)
+                for bucket, first in buckets
+                if (path := documents_path(bucket, shard)).exists()
+            ]
+            rows = sum(pq.read_metadata(path).num_rows for path, _ in parts)
+            tasks.append((rows, directory / f"{shard:02d}", parts))
+    largest_first = sorted(tasks, key=lambda task: task[0], reverse=True)
+    for done, _ in enumerate(_each_done(largest_first), 1):
+        if progress:
+            progress("search", done, len(tasks))
+    names = sorted(directory.glob(f"*/{_WORDS_NAME}"))
+    tables = [pa.ipc.open_file(pa.memory_map(str(name))).read_all() for name in names]
+    write_vocabulary(directory / VOCABULARY_NAME, tables)
+    for name in names:
+        name.unlink()
+
+
+def _each_done(tasks: list[tuple[int, Path, list[tuple[Path, int]]]]) -> Iterator[None]:
+    if sum(rows for rows, _, _ in tasks) <= _INLINE_RECORDINGS_MAX:
+        for _, final, parts in tasks:
+            yield _write_shard(final, parts)
+        return
+    # Not by fork: Arrow and DuckDB have threads running.
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as workers:
+        running = [workers.submit(_write_shard, final, parts) for _, final, parts in tasks]
+        for task in as_completed(running):
+            yield task.result()
+
+
+def _write_shard(final: Path, parts: list[tuple[Path, int]]) -> None:
+    unfinished = final.with_name(final.name + ".tmp")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    index = tantivy.Index(_schema(), path=str(unfinished))
+    register(index)
+    rows = sum(pq.read_metadata(path).num_rows for path, _ in parts)
+    heap = _WRITER_HEAP_BYTES if rows > _INLINE_RECORDINGS_MAX else _WRITER_HEAP_BYTES // 20
+    writer = index.writer(heap_size=heap, num_threads=1)
+    counted: list[pa.Table] = []
+    for path, first in parts:
+        for batch in pq.ParquetFile(path).iter_batches(_BATCH_ROWS):
+            words = {field: index_words(batch.column(field)) for field in FIELDS}
+            for document in _documents(batch, words, first).to_pylist():
+                writer.add_json(document)
+            counted = _counted(counted, words)
+    writer.commit()
+    writer.wait_merging_threads()
+    table = _summed(counted)
+    with (
+        pa.OSFile(str(unfinished / _WORDS_NAME), "wb") as output,
+        pa.ipc.new_file(output, table.schema) as ipc,
+    ):
+        ipc.write_table(table)
+    seal(unfinished)
+    files.move(unfinished, final)
+
+
+def register(index: tantivy.Index) -> None:
+    """Let `index` split texts, which are folded already, at spaces."""
+    analyser = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
+    index.register_tokenizer("spaces", analyser)
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    for field in FIELDS:
+        builder.add_text_field(field, tokenizer_name="spaces", index_option="basic")
+    builder.add_integer_field("year", indexed=True)
+    builder.add_integer_field("row", fast=True)
+    builder.add_integer_field("weight", fast=True)
+    return builder.build()
+
+
+def _documents(batch: pa.RecordBatch, words: dict[str, Any], first: int) -> Any:
+    """The documents as JSON: folded words hold no sign that would want escaping."""
+    rows = pc.cast(pc.add(pc.cast(batch.column("row"), pa.int64()), first), pa.string())
+    weight = pc.cast(
+        pc.add(pc.cast(batch.column("popularity"), pa.int16()), _WEIGHT_BASE), pa.string()
+    )
+    year = pc.binary_join_element_wise(',"year":', pc.cast(batch.column("year"), pa.string()), "")
+    parts = ['{"row":', rows, ',"weight":', weight, pc.fill_null(year, "")]
+    for field in FIELDS:
+        parts += [f',"{field}":"', words[field], '"']
+    return pc.binary_join_element_wise(*parts, "}", "")
+
+
+def _counted(before: list[pa.Table], words: dict[str, Any]) -> list[pa.Table]:
+    """`before` and the counts of `words`, summed up when they are many."""
+    for column in words.values():
+        each = pc.list_flatten(pc.split_pattern(column, " "))
+        counts = pc.value_counts(each)
+        before.append(
+            pa.table(
+                {
+                    "word": counts.field("values").cast(pa.large_string()),
+                    "count": counts.field("counts"),
+                }
+            )
+        )
+    return [_summed(before)] if sum(map(len, before)) > 8_000_000 else before
+
+
+def _summed(tables: list[pa.Table]) -> pa.Table:
+    empty = pa.table({"word": pa.array([], pa.large_string()), "count": pa.array([], pa.int64())})
+    summed = pa.concat_tables([empty, *tables]).group_by("word").aggregate([("count", "sum")])
+    summed = summed.rename_columns({"count_sum": "count"}).select(["word", "count"])
+    return summed.filter(pc.not_equal(summed["word"], ""))

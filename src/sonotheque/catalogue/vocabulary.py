@@ -1,0 +1,153 @@
+"""The words of a snapshot's search index, with how many recordings have each: what somebody who
+has typed three letters may go on to, and which words a misspelt one may be.
+
+Asking this list first keeps a search to few terms: a fuzzy or a prefix search of the index itself
+walks every matching term of every shard. One Arrow file, mapped: words in the order of their bytes,
+counts, and the words' hashes in order, by which the neighbours of a word are looked up.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from bisect import bisect_left
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute
+
+from sonotheque.catalogue.keys import hash_text
+
+# The stubs cannot follow columns whose type is known only when the program runs.
+pc: Any = pyarrow.compute
+
+TYPO_LENGTH_MIN = 4
+"""Shorter words have too many neighbours at one edit to be worth guessing at."""
+_LETTERS_MAX = 64
+"""Of one script; the signs of scripts that have more are no letters to mistype."""
+_BEYOND = "\U0010ffff"
+
+
+def write_vocabulary(path: Path, tables: list[pa.Table]) -> None:
+    """Write the words of `tables` (`word`, `count`; a word may come in several) to `path`."""
+    empty = pa.table({"word": pa.array([], pa.large_string()), "count": pa.array([], pa.int64())})
+    summed = pa.concat_tables([empty, *tables]).group_by("word").aggregate([("count", "sum")])
+    summed = summed.sort_by("word")
+    words = summed["word"].combine_chunks()
+    hashes = np.array([hash_text(word) for word in words.to_pylist()], np.uint64)
+    order = np.argsort(hashes)
+    letters = json.dumps(_letters(words)).encode()
+    table = pa.table(
+        {
+            "word": words,
+            "count": summed["count_sum"].combine_chunks(),
+            "hash": hashes[order],
+            "at": order.astype(np.uint32),
+        }
+    ).replace_schema_metadata({"letters": letters})
+    with pa.OSFile(str(path), "wb") as output, pa.ipc.new_file(output, table.schema) as writer:
+        writer.write_table(table, max_chunksize=max(1, len(table)))
+
+
+class Vocabulary:
+    """An open vocabulary. Safe to share between threads."""
+
+    def __init__(self, path: Path) -> None:
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all().combine_chunks()
+        self._words: Any = table["word"].chunk(0) if len(table) else pa.array([], pa.large_string())
+        self._counts: npt.NDArray[np.int64] = table["count"].to_numpy()
+        self._hashes: npt.NDArray[np.uint64] = table["hash"].to_numpy()
+        self._at: npt.NDArray[np.uint32] = table["at"].to_numpy()
+        self._letters: dict[str, str] = json.loads(table.schema.metadata[b"letters"])
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+    def count(self, word: str) -> int:
+        """How many recordings have `word`, counted once for each field that has it."""
+        place = self._place(word)
+        return int(self._counts[place]) if self._is_at(place, word) else 0
+
+    def completions(self, prefix: str, limit: int) -> list[str]:
+        """The `limit` commonest words that begin with `prefix` and are not it, commonest first."""
+        first = self._place(prefix)
+        first += self._is_at(first, prefix)
+        return self._commonest(np.arange(first, self._place(prefix + _BEYOND)), limit)
+
+    def neighbours(self, word: str, limit: int) -> list[str]:
+        """The `limit` commonest words at one edit from `word` (a letter more, less, another, or
+        two changed over: Damerau 1964), commonest first; none for a short word."""
+        if len(word) < TYPO_LENGTH_MIN or not len(self):
+            return []
+        texts = _at_one_edit(word, self._alphabet(word))
+        hashes = np.array([hash_text(text) for text in texts], np.uint64)
+        places = np.minimum(np.searchsorted(self._hashes, hashes), len(self) - 1)
+        at = self._at[places[self._hashes[places] == hashes]]
+        return self._commonest(at.astype(np.int64), limit)
+
+    def _commonest(self, places: npt.NDArray[np.int64], limit: int) -> list[str]:
+        counts = self._counts[places]
+        if len(places) > limit:
+            chosen = np.argpartition(-counts, limit)[:limit]
+            places, counts = places[chosen], counts[chosen]
+        places = places[np.lexsort((places, -counts))]
+        return [self._words[int(place)].as_py() for place in places]
+
+    def _place(self, word: str) -> int:
+        return bisect_left(_Words(self._words), word.encode())
+
+    def _is_at(self, place: int, word: str) -> bool:
+        return place < len(self) and self._words[place].as_py() == word
+
+    def _alphabet(self, word: str) -> str:
+        scripts = sorted({_script(letter) for letter in word})
+        return "".join(self._letters.get(script, "") for script in scripts)
+
+
+class _Words:
+    """Words as the bytes they are sorted by."""
+
+    def __init__(self, words: Any) -> None:
+        self._words = words
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+    def __getitem__(self, place: int) -> bytes:
+        found: bytes = self._words[place].as_py().encode()
+        return found
+
+
+def _at_one_edit(word: str, alphabet: str) -> set[str]:
+    parts = [(word[:at], word[at:]) for at in range(len(word) + 1)]
+    found = {before + after[1:] for before, after in parts if after}
+    found |= {before + after[1] + after[0] + after[2:] for before, after in parts if len(after) > 1}
+    found |= {
+        before + letter + after[1:] for before, after in parts if after for letter in alphabet
+    }
+    found |= {before + letter + after for before, after in parts for letter in alphabet}
+    return found - {word}
+
+
+def _letters(words: Any) -> dict[str, str]:
+    """The letters of each script that has an alphabet, commonest first."""
+    counts: Counter[str] = Counter()
+    for first in range(0, len(words), 100_000):
+        counts.update("".join(words[first : first + 100_000].to_pylist()))
+    scripts: dict[str, list[str]] = {}
+    for letter, _ in counts.most_common():
+        scripts.setdefault(_script(letter), []).append(letter)
+    return {
+        script: "".join(letters[:_LETTERS_MAX])
+        for script, letters in scripts.items()
+        if script not in ("CJK", "HANGUL", "HIRAGANA", "KATAKANA")
+    }
+
+
+def _script(letter: str) -> str:
+    """A letter's script, by the first word of its name; digits are of every script."""
+    return unicodedata.name(letter, "?").partition(" ")[0]
