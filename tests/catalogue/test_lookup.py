@@ -5,12 +5,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
 from sonotheque.catalogue import build
 from sonotheque.catalogue.build import build_snapshot
 from sonotheque.catalogue.lookup import Snapshot, current_number, current_snapshot
+from sonotheque.catalogue.rows import read_rows
 from sonotheque.catalogue.sources.table import import_table
 from sonotheque.errors import Corrupt
 from sonotheque.model.identifiers import Isrc, RecordingId, to_crockford
@@ -39,22 +39,24 @@ def snapshot(catalogue: Path) -> Snapshot:
     return snapshot
 
 
-def test_every_row_group_is_found_by_isrc_and_id(catalogue: Path, snapshot: Snapshot) -> None:
-    parts = sorted((catalogue / "1").glob("recordings-*.parquet"))
+def test_every_recording_is_found_by_each_of_its_keys(catalogue: Path, snapshot: Snapshot) -> None:
+    parts = sorted((catalogue / "1").glob("recordings-*.tsv.zst"))
     assert len(parts) > 2
-    rows = [row for part in parts for row in pq.read_table(part).to_pylist()]
-    assert snapshot.count() == len(rows)
-    for row in rows[::97] + rows[-3:]:
-        found = snapshot.by_id(RecordingId(to_crockford(row["recording_id"])))
+    stored = [recording for part in parts for recording in read_rows(part)]
+    assert snapshot.count() == len(stored)
+    for one in stored[::97] + stored[-3:]:
+        found = snapshot.by_id(RecordingId(one.id))
         assert found is not None
-        description = found.description
-        assert (description.title, description.artist) == (row["title"], row["artist"])
-        assert (description.album, description.label) == (row["album"], row["label"])
-        assert (description.year, found.duration_ms) == (row["year"], row["duration_ms"])
-        assert (found.popularity, found.added_at) == (row["popularity"], NOW)
-        assert description.isrcs == ((row["isrc"],) if row["isrc"] else ())
-        if row["isrc"]:
-            assert snapshot.by_isrc(row["isrc"]) == (found,)
+        description, row = found.description, one.rows[0]
+        assert (description.title, description.artist) == (row.title, row.artist)
+        assert (description.album, description.label) == (row.album, row.label)
+        assert (description.year, found.duration_ms) == (row.year, row.duration_ms)
+        assert (found.popularity, found.added_at) == (max(r.popularity or 0 for r in one.rows), NOW)
+        for isrc in description.isrcs:
+            assert snapshot.by_isrc(isrc) == (found,)
+        for row in one.rows:
+            assert one in snapshot.by_upc(row.upc)
+            assert snapshot.by_source(row.source, row.source_id) == [one]
 
 
 def test_absent_keys_are_not_found(snapshot: Snapshot) -> None:
@@ -65,14 +67,14 @@ def test_absent_keys_are_not_found(snapshot: Snapshot) -> None:
 
 
 def test_threads_may_share_a_snapshot(catalogue: Path, snapshot: Snapshot) -> None:
-    part = sorted((catalogue / "1").glob("recordings-*.parquet"))[0]
-    isrcs = pq.read_table(part, columns=["isrc"])["isrc"].to_pylist()[::101]
+    part = sorted((catalogue / "1").glob("recordings-*.tsv.zst"))[0]
+    isrcs = [Isrc(recording.rows[0].isrcs[0]) for recording in read_rows(part)][::101]
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(snapshot.by_isrc, isrcs))
     assert [recordings[0].description.isrcs[0] for recordings in found] == isrcs
 
 
-@pytest.mark.parametrize("name", ["isrc.index", "id.rows", "recordings-00000.parquet"])
+@pytest.mark.parametrize("name", ["isrc.index", "ids.keys", "recordings-00000.tsv.zst"])
 def test_a_truncated_file_is_refused(name: str, catalogue: Path) -> None:
     path = catalogue / "1" / name
     content = path.read_bytes()

@@ -44,9 +44,12 @@ Progress = Callable[[str, int, int], None]
 WORKSPACE_NAME = "build"
 ADDITIONS_NAME = "additions"
 _PLAN_NAME = "plan.json"
+_STAYED_NAME = "stayed.parquet"
 _ROW_BYTES = 2_048
 """Memory the engine needs for a row it ranks, with room to spare."""
 _SAMPLE_ROWS = 1_000_000
+_LINE_BYTES_MAX = 1 << 20
+"""Seven texts of 10,000 characters fit in it, whatever the script."""
 _REPEATED_AT_ONCE = 8_000_000
 _COLUMNS = ", ".join(name for name in STAGED_SCHEMA.names)
 _TEXTS = tuple(
@@ -227,7 +230,8 @@ def _stored(paths: list[Path]) -> str:
     return (
         f"(SELECT * REPLACE ({texts}), CAST(0 AS BIGINT) AS line FROM read_csv([{listed}],"
         f" delim = '\t', quote = '', escape = '', header = true, auto_detect = false,"
-        f" columns = {{{kinds}}}, compression = 'zstd', nullstr = '', max_line_size = 16777216))"
+        f" columns = {{{kinds}}}, compression = 'zstd', nullstr = '', max_line_size = {_LINE_BYTES_MAX},"
+        f" buffer_size = {2 * _LINE_BYTES_MAX}))"
     )
 
 
@@ -262,6 +266,13 @@ class _Build:
             self._report("compare", 0, 1)
             files.make_directory(unfinished)
             self._write_twice(unfinished)
+            query = "SELECT '' AS claimant, '' AS recording_id, '' AS former_ids, 0 AS first_import"
+            if repeated := sorted(unfinished.glob("*/*/*.parquet")):
+                self._view("twice", repeated)
+                query = _step("stay")
+            else:
+                query += " WHERE false"
+            write_parquet(self.engine, query, unfinished / _STAYED_NAME)
             _finish(twice)
 
     def _view_spread(self) -> None:
@@ -322,6 +333,7 @@ class _Build:
             gives="VARCHAR",
             side_effects=True,
         )
+        self._view("stayed", [self.workspace / "twice" / _STAYED_NAME])
         files.make_directory(self.workspace / "ranked")
         while True:
             for number in range(self.plan.buckets):
@@ -343,12 +355,13 @@ class _Build:
             files.make_directory(unfinished)
             self._view("bucket_rows", paths)
             repeated = sorted(self.workspace.glob(f"twice/*/bucket={number}/*.parquet"))
-            settle = "SELECT *, false AS differs FROM bucket_rows"
+            settle = "SELECT *, false AS differs, false AS moved FROM bucket_rows"
             if repeated:
                 self._view("twice", repeated)
                 settle = _step("settle")
             self._table("settled", settle)
             self._table("gathered", _step("gather"))
+            self._table("merged", _step("merge"))
             self._table("places", _step("place"))
             self._table(
                 "identified",

@@ -1,5 +1,5 @@
 -- How rows become recordings: the single source of truth. The build runs `spread` once, `twice`
--- where keys come again, and the other steps in turn for each bucket of ISRCs.
+-- and `stay` where keys come again, and the other steps in turn for each bucket of ISRCs.
 
 -- step: spread
 -- Rows that say the same of what they are of stand together: `claimant` is the ISRC (where a source
@@ -14,9 +14,8 @@ FROM inputs LEFT JOIN aliases ON inputs.isrc = aliases.isrc;
 
 -- step: twice
 -- Of rows with one key (source, source_id) the newest holds, and takes over what the older had.
--- `differs`: they do not describe the same.
-SELECT source, source_id, newest, recording_id, former_ids, first_import, differs,
-       unnest(buckets) AS bucket
+-- `differs`: they do not describe the same. `moved`: the newest is of another recording.
+SELECT *, moved_from IS NOT NULL AS moved, unnest(buckets) AS bucket
 FROM (
     SELECT source, source_id,
            max({'number': import_number, 'line': line}) AS newest,
@@ -25,6 +24,8 @@ FROM (
            min(first_import) AS first_import,
            count(DISTINCT hash(isrc, title, artist, album, label, release_date, year,
                                duration_ms)) > 1 AS differs,
+           nullif(max(CASE WHEN recording_id IS NOT NULL THEN claimant END),
+                  arg_max(claimant, {'number': import_number, 'line': line})) AS moved_from,
            list(DISTINCT bucket) AS buckets
     FROM spread
     WHERE hash(source, source_id) IN (SELECT hashed FROM repeated)
@@ -32,15 +33,33 @@ FROM (
     HAVING count(*) > 1
 );
 
+-- step: stay
+-- Where the row that described a recording moved away and other rows of it stayed, so does its
+-- identifier.
+WITH moved AS (
+    SELECT DISTINCT source, source_id, recording_id, former_ids, first_import, moved_from
+    FROM twice WHERE moved
+)
+SELECT DISTINCT moved.moved_from AS claimant, moved.recording_id, moved.former_ids,
+       moved.first_import
+FROM moved JOIN spread ON spread.claimant = moved.moved_from
+LEFT JOIN twice ON spread.source = twice.source AND spread.source_id = twice.source_id
+WHERE twice.source IS NULL
+   OR (import_number = twice.newest.number AND line = twice.newest.line);
+
 -- step: settle
 SELECT bucket_rows.* REPLACE (
-           coalesce(twice.recording_id, bucket_rows.recording_id) AS recording_id,
-           coalesce(twice.former_ids, bucket_rows.former_ids) AS former_ids,
+           CASE WHEN stayed.recording_id IS NOT NULL THEN NULL
+                ELSE coalesce(twice.recording_id, bucket_rows.recording_id) END AS recording_id,
+           CASE WHEN stayed.recording_id IS NOT NULL THEN ''
+                ELSE coalesce(twice.former_ids, bucket_rows.former_ids) END AS former_ids,
            coalesce(twice.first_import, bucket_rows.first_import) AS first_import
        ),
-       coalesce(twice.differs, false) AS differs
-FROM bucket_rows LEFT JOIN twice
-     ON bucket_rows.source = twice.source AND bucket_rows.source_id = twice.source_id
+       coalesce(twice.differs, false) AS differs,
+       coalesce(twice.moved, false) AS moved
+FROM bucket_rows
+LEFT JOIN twice ON bucket_rows.source = twice.source AND bucket_rows.source_id = twice.source_id
+LEFT JOIN stayed ON twice.recording_id = stayed.recording_id
 WHERE twice.source IS NULL
    OR (import_number = twice.newest.number AND line = twice.newest.line);
 
@@ -51,10 +70,18 @@ SELECT claimant,
        max(streams) AS streams,
        bool_or(title <> '') AS described,
        min(CASE WHEN recording_id IS NOT NULL
-                THEN {'since': first_import, 'id': recording_id} END).id AS carried_id,
-       coalesce(string_agg(recording_id, ' ' ORDER BY recording_id), '') AS ids,
-       coalesce(string_agg(former_ids, ' ' ORDER BY former_ids), '') AS former_ids
+                THEN {'moved': moved, 'since': first_import, 'id': recording_id} END).id
+           AS carried_id
 FROM settled GROUP BY claimant HAVING count(*) > 1;
+
+-- step: merge
+-- Recordings that were several before: all their identifiers lead to the one that is left.
+SELECT claimant,
+       string_agg(concat_ws(' ', recording_id, former_ids), ' ' ORDER BY recording_id) AS ids,
+       count(*) > 1 AS merges
+FROM settled WHERE recording_id IS NOT NULL
+GROUP BY claimant HAVING count(*) > 1 OR any_value(former_ids) <> ''
+                      OR claimant IN (SELECT claimant FROM stayed);
 
 -- step: place
 -- What most rows agree on (folded title and artist) describes a recording best, then what is most
@@ -78,22 +105,27 @@ FROM (
 
 -- step: recordings
 -- The rows in the order they are kept in: recordings by claimant, in each the describing row first.
-SELECT settled.* EXCLUDE (recording_id, former_ids, popularity, streams, differs),
+SELECT settled.* EXCLUDE (recording_id, former_ids, popularity, streams, differs, moved),
        settled.popularity, settled.streams,
        coalesce(place, 1) AS place,
        coalesce(described, title <> '') AS described,
-       CASE WHEN coalesce(place, 1) = 1 THEN coalesce(carried_id, recording_id) END AS carried_id,
-       differs OR recording_id IS NULL AS differs,
-       coalesce(contains(gathered.ids, ' '), false) AS merges,
+       CASE WHEN coalesce(place, 1) = 1
+            THEN coalesce(stayed.recording_id, gathered.carried_id, settled.recording_id)
+            END AS carried_id,
+       differs OR settled.recording_id IS NULL AS differs,
+       coalesce(merges, false) AS merges,
        CASE WHEN coalesce(place, 1) = 1
             THEN trim(replace(
-                coalesce(concat_ws(' ', gathered.ids, gathered.former_ids), settled.former_ids),
-                coalesce(carried_id, ' '), ''))
+                concat_ws(' ', coalesce(ids, concat_ws(' ', settled.recording_id,
+                                                       settled.former_ids)), stayed.former_ids),
+                coalesce(stayed.recording_id, gathered.carried_id, settled.recording_id, ' '), ''))
             ELSE '' END AS former_ids,
        coalesce(gathered.popularity, settled.popularity, 0) AS popularity_best,
        coalesce(gathered.streams, settled.streams, 0) AS streams_best
 FROM settled
 LEFT JOIN gathered ON settled.claimant = gathered.claimant
+LEFT JOIN merged ON settled.claimant = merged.claimant
+LEFT JOIN stayed ON settled.claimant = stayed.claimant
 LEFT JOIN places ON settled.rowid = places.settled_row;
 
 -- step: kept

@@ -66,12 +66,12 @@ def write_bucket(
     directory: Path, kept: pa.Table, *, rows_in: int, with_isrc: bool, shard_cuts: tuple[int, ...]
 ) -> None:
     """Write a bucket's recordings (the query `kept` of build.sql) and what the indexes need."""
-    described = pc.and_(kept["described"], pa.scalar(True))
-    rest = kept.filter(pc.invert(described))
-    kept = kept.filter(described)
+    rows = len(kept)
+    described = kept["described"]
+    if not pc.all(described).as_py():
+        _write_lines(directory / f"unmatched{ROWS_SUFFIX}", kept.filter(pc.invert(described)))
+        kept = kept.filter(described)
     _write_lines(directory / f"recordings{ROWS_SUFFIX}", kept)
-    if len(rest):
-        _write_lines(directory / f"unmatched{ROWS_SUFFIX}", rest)
     first = kept["place"].to_numpy() == 1
     numbers = (np.cumsum(first) - 1).astype(np.uint32)
     recordings = kept.filter(pa.array(first))
@@ -90,7 +90,7 @@ def write_bucket(
         msgspec.json.encode(
             _Counts(
                 rows_in=rows_in,
-                rows=len(kept) + len(rest),
+                rows=rows,
                 recordings=len(recordings),
                 changes=changes,
             )
@@ -171,9 +171,10 @@ def _write_changes(path: Path, recordings: pa.Table) -> dict[str, int]:
     with_kinds = recordings.append_column("change", kinds)
     chosen = with_kinds.filter(pc.is_valid(kinds))
     names = ("id" if name == "recording_id" else name for name in CHANGES_COLUMNS)
-    lines = pc.binary_join_element_wise(*(pc.fill_null(chosen[name], "") for name in names), "\t")
-    with path.open("w", encoding="utf-8") as output:
-        output.writelines(f"{line}\n" for line in lines.to_pylist())
+    texts = [pc.fill_null(_flat(chosen[name]), "") for name in names]
+    lines = pc.binary_join_element_wise(pc.binary_join_element_wise(*texts, "\t"), "\n", "")
+    with path.open("wb") as output:
+        output.write(lines.buffers()[2] or b"")
     counted = {row["values"]: row["counts"] for row in pc.value_counts(kinds).to_pylist()}
     return {kind: counted.get(kind, 0) for kind in CHANGES}
 

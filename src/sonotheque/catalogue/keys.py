@@ -42,6 +42,11 @@ def hash_number(number: int) -> int:
     return number * _MULTIPLIER % (1 << 64)
 
 
+def hash_id(number: int) -> int:
+    """Of an identifier, 63 random bits, the bits themselves."""
+    return number * 2 % (1 << 64)
+
+
 def hash_numbers(numbers: Hashes) -> Hashes:
     """`hash_number` of each of `numbers`, shape (n,)."""
     return numbers * np.uint64(_MULTIPLIER)

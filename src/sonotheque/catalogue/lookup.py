@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from sonotheque.catalogue.isrc_index import KeyIndex, pack
-from sonotheque.catalogue.keys import Keys, hash_number, hash_text
+from sonotheque.catalogue.keys import Keys, hash_id, hash_number, hash_text
 from sonotheque.catalogue.rows import Rows, StoredRecording
 from sonotheque.errors import Corrupt, NotFound
 from sonotheque.model.identifiers import Isrc, RecordingId, from_crockford
@@ -139,7 +139,7 @@ class Snapshot:
         return self.recording(found) if found else None
 
     def stored_by_id(self, recording: RecordingId) -> StoredRecording | None:
-        candidates = self._each(self._ids.candidates(from_crockford(recording) << 1))
+        candidates = self._each(self._ids.candidates(hash_id(from_crockford(recording))))
         for found in candidates:
             if recording == found.id or recording in found.former_ids:
                 return found
