@@ -242,7 +242,7 @@ def test_a_build_in_many_buckets_resumes_after_every_step(
 ) -> None:
     # As if a row cost so much that 20,000 fill the memory four times.
     monkeypatch.setattr(build, "_ROW_BYTES", 4 * MEMORY // 20_000)
-    monkeypatch.setattr(shards, "SMALLEST_SHARD", 1_000)
+    monkeypatch.setattr(shards, "SMALLEST_SHARD", 500)
     catalogue = tmp_path / "catalogue"
     taken(catalogue, universe)
     told: list[tuple[str, int, int]] = []

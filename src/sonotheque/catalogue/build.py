@@ -324,7 +324,6 @@ class _Build:
 
     def rank(self) -> None:
         """Make each bucket's recordings; again where two drew the same identifier."""
-        add_function(self.engine, "fold", fold, takes="VARCHAR", gives="VARCHAR")
         add_function(
             self.engine,
             "mint",
@@ -362,6 +361,11 @@ class _Build:
             self._table("settled", settle)
             self._table("gathered", _step("gather"))
             self._table("merged", _step("merge"))
+            # Folded in one piece: a function inside a query is called for 2,048 rows at a time,
+            # and compiles its patterns anew at each call.
+            varied = self.engine.sql(_step("vary")).to_arrow_table()
+            readings = varied.set_column(1, "reading", fold(varied["reading"]))
+            self.engine.register("readings", readings)
             self._table("places", _step("place"))
             self._table(
                 "identified",
@@ -374,6 +378,7 @@ class _Build:
                 unfinished,
                 kept,
                 rows_in=rows_in,
+                is_first=self.plan.previous is None,
                 with_isrc=number <= len(self.plan.cuts),
                 shard_cuts=self.plan.shards,
             )

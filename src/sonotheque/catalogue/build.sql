@@ -69,6 +69,7 @@ SELECT claimant,
        max(popularity) AS popularity,
        max(streams) AS streams,
        bool_or(title <> '') AS described,
+       min(title) <> max(title) OR min(artist) <> max(artist) AS varied,
        min(CASE WHEN recording_id IS NOT NULL
                 THEN {'moved': moved, 'since': first_import, 'id': recording_id} END).id
            AS carried_id
@@ -82,6 +83,12 @@ SELECT claimant,
 FROM settled WHERE recording_id IS NOT NULL
 GROUP BY claimant HAVING count(*) > 1 OR any_value(former_ids) <> ''
                       OR claimant IN (SELECT claimant FROM stayed);
+
+-- step: vary
+-- Where the rows of a recording do not agree to the letter, they are compared folded: `readings`.
+SELECT settled.rowid AS settled_row, concat(title, chr(31), artist) AS reading
+FROM settled JOIN gathered ON settled.claimant = gathered.claimant
+WHERE varied;
 
 -- step: place
 -- What most rows agree on (folded title and artist) describes a recording best, then what is most
@@ -97,9 +104,10 @@ FROM (
     SELECT *, count(*) OVER (PARTITION BY claimant, reading) AS agreeing
     FROM (
         SELECT settled.rowid AS settled_row, settled.claimant, settled.title = '' AS untitled,
-               fold(concat(title, chr(31), artist)) AS reading,
+               reading,
                settled.popularity, settled.streams, source, source_id
         FROM settled JOIN gathered ON settled.claimant = gathered.claimant
+        LEFT JOIN readings ON settled.rowid = readings.settled_row
     )
 );
 

@@ -63,9 +63,16 @@ class _Counts:
 
 
 def write_bucket(
-    directory: Path, kept: pa.Table, *, rows_in: int, with_isrc: bool, shard_cuts: tuple[int, ...]
+    directory: Path,
+    kept: pa.Table,
+    *,
+    rows_in: int,
+    with_isrc: bool,
+    is_first: bool,
+    shard_cuts: tuple[int, ...],
 ) -> None:
-    """Write a bucket's recordings (the query `kept` of build.sql) and what the indexes need."""
+    """Write a bucket's recordings (the query `kept` of build.sql) and what the indexes need; of a
+    first snapshot not what changed: everything has."""
     rows = len(kept)
     described = kept["described"]
     if not pc.all(described).as_py():
@@ -84,7 +91,9 @@ def write_bucket(
     _save_keys(directory / "other-isrcs", *_other_isrcs(kept, numbers))
     _save_keys(directory / "former-ids", *_former_ids(recordings))
     shards.write_documents(directory, recordings, shard_cuts)
-    changes = _write_changes(directory / "changes.tsv", recordings)
+    changes = {"added": len(recordings)}
+    if not is_first:
+        changes = _write_changes(directory / "changes.tsv", recordings)
     files.create(
         directory / COUNTS_NAME,
         msgspec.json.encode(
@@ -228,7 +237,7 @@ class Indexing:
             progress("index", 0, 1)
         isrcs, bits = _write_isrc_index(buckets, snapshot)
         _write_key_indexes(buckets, firsts, snapshot)
-        changes = {kind: sum(count.changes[kind] for count in counts) for kind in CHANGES}
+        changes = {kind: sum(count.changes.get(kind, 0) for count in counts) for kind in CHANGES}
         if self.previous:
             _write_changes_file(buckets, snapshot / CHANGES_NAME)
         shards.write_shards(
