@@ -140,7 +140,7 @@ def test_broken_bytes_and_endless_lines(tmp_path: Path) -> None:
     summary = take_csv(tmp_path, content)
     assert faults(summary)[:2] == [(2, "encoding.broken"), (3, "line.too-long")]
     found = {row["source_id"]: row for row in staged(summary)}
-    assert (found["3"]["title"], found["3"]["line"]) == ("two\nlines", 4)
+    assert (found["3"]["title"], found["3"]["line"]) == ("two lines", 4)
     assert found["4"]["line"] == 6
     assert "5" not in found
 
