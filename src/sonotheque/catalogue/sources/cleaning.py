@@ -46,7 +46,7 @@ _MESSAGES = {
     ),
     "duration.impossible": (
         "the duration is not possible",
-        "give more than 0 and at most 48 hours, in a table as whole milliseconds; or leave it empty",
+        "give more than 0 and at most 48 hours (a table: whole milliseconds); or leave it empty",
     ),
     "popularity.impossible": ("the popularity is not 0 to 100", "give 0 to 100, or leave it empty"),
     "streams.impossible": (
@@ -77,6 +77,10 @@ _MESSAGES = {
     "release.repeated": (
         "is listed a second time in releases.csv; the first one holds",
         "take one of the two out",
+    ),
+    "document.too-large": (
+        "is larger than a message about releases can be",
+        "check that this file is one; split it by its releases",
     ),
     "message.other": (
         "is a message of another kind, and describes no recordings to import",
@@ -232,7 +236,9 @@ class _Checks:
         others = pa.repeat(pa.scalar("", pa.string()), len(self.bad))
         if pc.any(several).as_py():
             lists = [_listed(text) for text in pc.filter(codes, several).to_pylist()]
-            first = pc.replace_with_mask(codes, several, pa.array(found[0] for found in lists))
+            first = pc.replace_with_mask(
+                codes, several, pa.array([found[0] for found in lists], pa.string())
+            )
             rest = pa.array((" ".join(found[1:]) for found in lists), pa.string())
             others = pc.replace_with_mask(others, several, rest)
             well_formed = pc.match_substring_regex(others, f"^({_ISRC_FORM}( |$))*$")
@@ -262,7 +268,7 @@ class _Checks:
             self.refuse("upc.broken", pc.invert(pc.match_substring_regex(codes, _UPC)))
         return codes
 
-    def integer(self, name: str, low: int, high: int, code: str, kind: pa.DataType) -> Column:
+    def integer(self, name: str, low: int, high: int, code: str, kind: Any) -> Column:
         """A column as whole numbers from `low` to `high`; null where empty."""
         column = self._chunk.columns.get(name)
         if column is None:
@@ -386,9 +392,7 @@ def _are_isrcs(texts: Column) -> bool:
     # Unsigned: what is below the first wraps to far above the last.
     digits = (signs - np.uint8(ord("0"))) < 10
     letters = (signs - np.uint8(ord("A"))) < 26
-    return bool(
-        letters[:, :2].all() and (digits | letters)[:, 2:5].all() and digits[:, 5:].all()
-    )
+    return bool(letters[:, :2].all() and (digits | letters)[:, 2:5].all() and digits[:, 5:].all())
 
 
 def _is_bytes(kind: pa.DataType) -> bool:

@@ -31,6 +31,7 @@ _ENTITIES = ("recording", "release")
 _NAMES = ("*.json", "*.jsonl", *_ENTITIES)
 _TAR_HEAD_BYTES, _TAR_MARK = 512, slice(257, 262)
 _TAR_READ_BYTES_MAX = 1 << 24
+_MEMBERS_MAX = 1_000
 _SHOWN_BYTES = 300
 
 
@@ -170,11 +171,10 @@ def _members(reader: IO[bytes], path: Path) -> Iterator[tuple[str, IO[bytes]]]:
     try:
         # Not as a stream: that reads a header of any size into memory.
         with tarfile.open(fileobj=_Guarded(reader), mode="r:") as archive:
-            while member := archive.next():
-                archive.members = []
-                if member.isfile():
-                    seen.append(member.name[:100])
-                    del seen[_SHOWN_BYTES:]
+            for member in archive:
+                seen.append(member.name[:100])
+                if len(seen) > _MEMBERS_MAX:
+                    raise tarfile.ReadError("it holds too many files to be a dump")
                 content = archive.extractfile(member) if member.isfile() else None
                 if content and Path(member.name).parts[-2:] in [("mbdump", e) for e in _ENTITIES]:
                     yield member.name, content
