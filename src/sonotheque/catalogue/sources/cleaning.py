@@ -278,8 +278,8 @@ class _Checks:
         else:
             texts = self.text(name)
             self.refuse("number.scientific", pc.match_substring_regex(texts, _SCIENTIFIC))
-            whole = pc.replace_substring_regex(texts, r"\.0*$", "")
-            is_number = pc.match_substring_regex(whole, "^[+-]?[0-9]{1,18}$")
+            whole = pc.replace_substring_regex(texts, r"^\+|\.0*$", "")
+            is_number = pc.match_substring_regex(whole, "^-?[0-9]{1,18}$")
             self.refuse(code, pc.invert(pc.or_(is_number, pc.equal(whole, ""))))
             numbers = pc.if_else(is_number, whole, pa.scalar(None, pa.string())).cast(pa.int64())
         return self._within(numbers, low, high, code).cast(kind)
