@@ -40,7 +40,7 @@ ROOMS = {
     "selection": "policy plan",
     "publication": "edition dataset torrent mirror",
     "catalogue": "build lookup search",
-    "catalogue/sources": "table",
+    "catalogue/sources": "musicbrainz discogs ddex freemusicc table listens",
     "vault": "ocfl objects replicas fixity",
     "rights": "decision ledger proof",
     "matching": "fingerprint index clones",
@@ -62,7 +62,7 @@ AT_THE_ROOT = {
     *("requirements-dev.lock", "requirements.lock", "src", "tests", "zensical.toml"),
 }
 FILE_SUFFIXES = {
-    *("bin", "db", "html", "index", "json", "jsonl", "key", "mdb", "parquet", "pub", "rows"),
+    *("bin", "csv", "db", "html", "index", "json", "jsonl", "key", "mdb", "parquet", "pub", "rows"),
     *("sql", "toml", "torrent", "txt", "opus"),
 }
 DOTTED_CODE = re.compile(r"[a-z]+(?:-[a-z]+)*\.[a-z]+(?:-[a-z]+)*")

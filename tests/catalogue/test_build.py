@@ -24,7 +24,7 @@ from sonotheque.catalogue.lookup import (
     current_snapshot,
 )
 from sonotheque.catalogue.minting import mint
-from sonotheque.catalogue.sources.table import import_table
+from sonotheque.catalogue.sources.registry import import_source
 from sonotheque.errors import EnvironmentFailure, NotFound, Refused
 from sonotheque.model.identifiers import Isrc, RecordingId
 from sonotheque.simulation.universe import write_universe
@@ -44,7 +44,7 @@ def take(catalogue: Path, *rows: dict[str, object], now: str = NOW) -> None:
         writer = csv.DictWriter(output, names, restval="")
         writer.writeheader()
         writer.writerows({"source": "s", "title": "T", "artist": "A", **row} for row in rows)
-    import_table(catalogue, path, origin="the test", licence="CC0-1.0", now=now)
+    import_source("table", catalogue, path, origin="the test", licence="CC0-1.0", now=now)
 
 
 def make(catalogue: Path, now: str = NOW, **how: Any) -> SnapshotSummary:
@@ -230,7 +230,7 @@ def universe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def taken(catalogue: Path, universe: Path) -> None:
-    import_table(catalogue, universe, origin="made up", licence="CC0-1.0", now=NOW)
+    import_source("table", catalogue, universe, origin="made up", licence="CC0-1.0", now=NOW)
 
 
 class Stopped(Exception):

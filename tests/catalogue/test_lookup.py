@@ -11,7 +11,7 @@ from sonotheque.catalogue import build
 from sonotheque.catalogue.build import build_snapshot
 from sonotheque.catalogue.lookup import Snapshot, current_number, current_snapshot
 from sonotheque.catalogue.rows import read_rows
-from sonotheque.catalogue.sources.table import import_table
+from sonotheque.catalogue.sources.registry import import_source
 from sonotheque.errors import Corrupt
 from sonotheque.model.identifiers import Isrc, RecordingId, to_crockford
 from sonotheque.simulation.universe import write_universe
@@ -24,7 +24,9 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("lookup")
     write_universe(directory / "made", recordings=30_000, seed=5)
     catalogue = directory / "catalogue"
-    import_table(catalogue, directory / "made", origin="made up", licence="CC0-1.0", now=NOW)
+    import_source(
+        "table", catalogue, directory / "made", origin="made up", licence="CC0-1.0", now=NOW
+    )
     with pytest.MonkeyPatch.context() as patch:
         # As if a row cost so much that these make several files.
         patch.setattr(build, "_ROW_BYTES", 20_000)

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sonotheque.catalogue.sources import ImportSummary
-from sonotheque.catalogue.sources.table import LINE_BYTES_MAX, import_table
+from sonotheque.catalogue.sources.reading import CSV_LINE_BYTES_MAX
+from sonotheque.catalogue.sources.registry import import_source
 from sonotheque.errors import BadInput, Refused
 
 NOW = "2026-11-23T12:00:00.000000Z"
@@ -28,7 +29,8 @@ def take(
 ) -> ImportSummary:
     toml = directory / "mapping.toml"
     toml.write_text(mapping, encoding="utf-8")
-    return import_table(
+    return import_source(
+        "table",
         directory / "catalogue",
         path,
         origin="the test",
@@ -130,7 +132,7 @@ def test_broken_bytes_and_endless_lines(tmp_path: Path) -> None:
         + HEAD.encode()
         + b"1,,Caf\xe9,A,,,,,\n"
         + b"2,,"
-        + b"x" * (2 * LINE_BYTES_MAX)
+        + b"x" * (2 * CSV_LINE_BYTES_MAX)
         + b"\n"
         + b'3,,"two\nlines",A,,,,,\n'
         + b"4,,nul\x00,A,,,,,\n"
@@ -140,7 +142,7 @@ def test_broken_bytes_and_endless_lines(tmp_path: Path) -> None:
     summary = take_csv(tmp_path, content)
     assert faults(summary)[:2] == [(2, "encoding.broken"), (3, "line.too-long")]
     found = {row["source_id"]: row for row in staged(summary)}
-    assert (found["3"]["title"], found["3"]["line"]) == ("two\nlines", 4)
+    assert (found["3"]["title"], found["3"]["line"]) == ("two lines", 4)
     assert found["4"]["line"] == 6
     assert "5" not in found
 
@@ -175,7 +177,7 @@ def test_no_licence_no_import(licence: str, tmp_path: Path) -> None:
         take_csv(tmp_path, HEAD, licence=licence)
     with pytest.raises(Refused):
         path = tmp_path / "table.csv"
-        import_table(tmp_path, path, origin=" ", licence="CC0-1.0", now=NOW)
+        import_source("table", tmp_path, path, origin=" ", licence="CC0-1.0", now=NOW)
 
 
 def test_parquet_with_types_and_broken_text(tmp_path: Path) -> None:

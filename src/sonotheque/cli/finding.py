@@ -128,12 +128,13 @@ def _matched(archive: Archive, path: Path, matches: tuple[Match, ...]) -> list[s
 
 def import_source(arguments: Namespace) -> Answer:
     from sonotheque.catalogue import build
-    from sonotheque.catalogue.sources import table
+    from sonotheque.catalogue.sources import registry
 
     with archives.open_archive(arguments.archive) as archive, archive.writing():
         now = utc_now()
         directory = archive.config.catalogue
-        imported = table.import_table(
+        imported = registry.import_source(
+            arguments.source,
             directory,
             arguments.path,
             origin=arguments.origin,

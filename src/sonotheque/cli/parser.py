@@ -9,6 +9,7 @@ from typing import NoReturn, TypeAlias
 
 from sonotheque import __version__
 from sonotheque.errors import BadInput
+from sonotheque.model.music import SOURCE_KINDS
 from sonotheque.model.terms import Basis, Use
 
 ARCHIVE_VARIABLE = "SONOTHEQUE_ARCHIVE"
@@ -73,7 +74,9 @@ def _finding(commands: _Commands) -> None:
     match = _command(commands, "match", "finding:match", "is this sound in the archive already?")
     match.add_argument("files", metavar="FILE", nargs="+", type=Path)
     bring = _command(commands, "import", "finding:import_source", "take in a catalogue of others")
-    bring.add_argument("source", choices=["table"], metavar="SOURCE", help="table")
+    bring.add_argument(
+        "source", choices=SOURCE_KINDS, metavar="SOURCE", help=", ".join(SOURCE_KINDS)
+    )
     bring.add_argument("path", metavar="PATH", type=Path)
     bring.add_argument("--origin", required=True, help="where the data comes from")
     bring.add_argument("--licence", required=True, help="SPDX identifier or URL")

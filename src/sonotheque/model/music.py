@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from sonotheque.model.identifiers import Isrc, RecordingId
 
+SOURCE_KINDS = ("musicbrainz", "discogs", "ddex", "freemusicc", "table", "listens")
+"""What a catalogue can be imported from: whose data, or in which form."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioProperties:

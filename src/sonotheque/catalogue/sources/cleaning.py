@@ -46,7 +46,7 @@ _MESSAGES = {
     ),
     "duration.impossible": (
         "the duration is not possible",
-        "give whole milliseconds, more than 0 and at most 48 hours; or leave it empty",
+        "give more than 0 and at most 48 hours (a table: whole milliseconds); or leave it empty",
     ),
     "popularity.impossible": ("the popularity is not 0 to 100", "give 0 to 100, or leave it empty"),
     "streams.impossible": (
@@ -57,6 +57,35 @@ _MESSAGES = {
         "a spreadsheet wrote a number in scientific notation, and digits were lost",
         "format that column as text or as a whole number, and export again",
     ),
+    "isrc.missing": ("is a count of listens to no ISRC", "give the ISRC, or leave the row out"),
+    "streams.missing": ("has no count of listens", "give a number, or leave the row out"),
+    "json.broken": ("is not a JSON document", "fetch it again; look for a line that was cut"),
+    "json.unexpected": (
+        "is JSON, but no recording and no release as MusicBrainz writes them",
+        "give recordings or releases, from the dump or from the web service",
+    ),
+    "xml.broken": ("is not well-formed XML", "fetch it again, or correct it: {}"),
+    "xml.entities": (
+        "declares a document type, which could hold entities; nothing in it was expanded",
+        "take the <!DOCTYPE …> out",
+    ),
+    "release.no-tracks": (
+        "has no sound recordings",
+        "nothing to do, unless its tracks went missing on the way",
+    ),
+    "release.unknown": ("its release is not in releases.csv", "add the release, or take it out"),
+    "release.repeated": (
+        "is listed a second time in releases.csv; the first one holds",
+        "take one of the two out",
+    ),
+    "document.too-large": (
+        "is larger than a message about releases can be",
+        "check that this file is one; split it by its releases",
+    ),
+    "message.other": (
+        "is a message of another kind, and describes no recordings to import",
+        "give NewReleaseMessages; what a purge asks for is entered with `sonotheque rights`",
+    ),
 }
 """Code: what is wrong, and the remedy."""
 
@@ -64,9 +93,28 @@ _ISRC_FORM = "[A-Z]{2}[A-Z0-9]{3}[0-9]{7}"
 _SCIENTIFIC = r"^[+-]?[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]+$"
 _LETTERS_MEANT = str.maketrans("01", "OI")
 _DIGITS_MEANT = str.maketrans("OIL", "011")
+_UPC = "^([0-9]{6,14})?$"
 _SHOWN_CHARACTERS = 200
+_ISRC_CHARACTERS = 12
+
+# Control characters in UTF-8: below the space, this one, U+0080 to U+009F (C2 80 to C2 9F); and,
+# for they break lines too, U+2028 and U+2029 (E2 80 A8, E2 80 A9).
+_DELETE, _C1_LEAD, _C1_END = 0x7F, 0xC2, 0xA0
 
 Mask = npt.NDArray[np.bool_]
+Offsets = npt.NDArray[np.int32]
+Bytes = npt.NDArray[np.uint8]
+
+
+def _bytes_among(*values: int) -> Mask:
+    among = np.zeros(256, bool)
+    among[list(values)] = True
+    return among
+
+
+# Every white space of Unicode begins, and ends, with one of these bytes in UTF-8.
+_MAY_BEGIN_SPACE = _bytes_among(*range(0x21), 0xC2, 0xE1, 0xE2, 0xE3)
+_MAY_END_SPACE = _bytes_among(*range(0x21), *range(0x80, 0x8B), 0x9F, 0xA0, 0xA8, 0xA9, 0xAF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,23 +133,28 @@ def fault(code: str, line: int, row: dict[str, str], suggestion: str = "") -> Fa
     return Fault(line=line, code=code, message=message, remedy=remedy.format(suggestion), row=shown)
 
 
-def clean(chunk: Chunk, *, source: str, year_max: int) -> Piece:
+def clean(chunk: Chunk, *, source: str, year_max: int, listens: bool = False) -> Piece:
     """`chunk` in the one schema; rows with a value that cannot be are set aside, first fault told.
 
-    `source` is for rows that name none; `year_max` the last year a release can be dated.
+    `source` is for rows that name none; `year_max` the last year a release can be dated. Rows that
+    are counts of `listens` need no title, but an ISRC, which is their key, and `streams`.
     """
     checks = _Checks(chunk)
     title = checks.text("title")
-    source_id = checks.text("source_id")
     isrc, other_isrcs = checks.isrcs()
+    streams = checks.integer("streams", 0, 1 << 62, "streams.impossible", pa.int64())
+    if listens:
+        source_id = pc.fill_null(isrc, "")
+        checks.refuse("isrc.missing", pc.equal(checks.text("isrc"), ""))
+        checks.refuse("streams.missing", pc.is_null(streams))
+    else:
+        source_id = checks.text("source_id")
+        checks.refuse("source-id.missing", pc.equal(source_id, ""))
+        checks.refuse("title.missing", pc.equal(title, ""))
     date, date_year = checks.date(year_max)
     year = checks.integer("year", YEAR_MIN, year_max, "date.impossible", pa.int16())
-    sources = checks.text("source")
-    named = pc.if_else(pc.equal(sources, ""), pa.scalar(source), sources)
-    checks.refuse("source-id.missing", pc.equal(source_id, ""))
-    checks.refuse("title.missing", pc.equal(title, ""))
     columns = {
-        "source": named,
+        "source": _filled(checks.text("source"), source),
         "source_id": source_id,
         "isrc": isrc,
         "other_isrcs": other_isrcs,
@@ -112,12 +165,12 @@ def clean(chunk: Chunk, *, source: str, year_max: int) -> Piece:
         "upc": checks.upc(),
         "licence": checks.text("licence"),
         "release_date": date,
-        "year": pc.coalesce(date_year, year),
+        "year": pc.coalesce(date_year, year) if date_year.null_count else date_year,
         "duration_ms": checks.integer(
             "duration_ms", 1, DURATION_MS_MAX, "duration.impossible", pa.int32()
         ),
         "popularity": checks.integer("popularity", 0, 100, "popularity.impossible", pa.int8()),
-        "streams": checks.integer("streams", 0, 1 << 62, "streams.impossible", pa.int64()),
+        "streams": streams,
         "line": pa.array(chunk.lines),
     }
     rows = pa.record_batch([columns[name] for name in ROW_SCHEMA.names], schema=ROW_SCHEMA)
@@ -126,8 +179,17 @@ def clean(chunk: Chunk, *, source: str, year_max: int) -> Piece:
     return Piece(rows.filter(pa.array(~checks.bad)), checks.faults())
 
 
+def _filled(texts: Column, otherwise: str) -> Column:
+    empty = pc.equal(texts, "")
+    return pc.if_else(empty, pa.scalar(otherwise), texts) if pc.any(empty).as_py() else texts
+
+
 class _Checks:
-    """The checks of one chunk, and which rows failed them."""
+    """The checks of one chunk, and which rows failed them.
+
+    Nearly all of millions of rows are in order: every check first asks, in the cheapest way,
+    whether any row fails, and looks for which only then.
+    """
 
     def __init__(self, chunk: Chunk) -> None:
         self._chunk = chunk
@@ -136,35 +198,47 @@ class _Checks:
         self.bad: Mask = np.zeros(len(chunk.lines), bool)
 
     def refuse(self, code: str, where: Column) -> None:
-        mask = pc.fill_null(where, False).to_numpy(zero_copy_only=False)
-        if mask.any():
+        if pc.any(where).as_py():
+            mask = pc.fill_null(where, False).to_numpy(zero_copy_only=False)
             self._codes.append((code, mask))
             self.bad |= mask
 
     def text(self, name: str) -> Column:
-        """A column as trimmed text, empty where null, refused where it is no text."""
+        """A column as text on one line, trimmed, empty where null, refused where it is no text."""
         if name in self._texts:
             return self._texts[name]
         column = self._chunk.columns.get(name)
         if column is None:
-            column = pa.repeat(pa.scalar("", pa.string()), len(self.bad))
-        texts, broken = _as_text(column)
-        self.refuse("encoding.broken", broken)
-        trimmed = pc.fill_null(pc.utf8_trim_whitespace(texts), "")
-        self.refuse("text.too-long", pc.greater(pc.utf8_length(trimmed), TEXT_CHARACTERS_MAX))
-        self._texts[name] = trimmed
-        return trimmed
+            texts = self._texts[name] = pa.repeat(pa.scalar("", pa.string()), len(self.bad))
+            return texts
+        texts = _as_text(column)
+        if texts.null_count:
+            self.refuse("encoding.broken", pc.and_(pc.is_null(texts), pc.is_valid(column)))
+            texts = pc.fill_null(texts, "")
+        texts = _on_one_line(texts)
+        longest_bytes = pc.max(pc.binary_length(texts)).as_py() or 0
+        if longest_bytes > TEXT_CHARACTERS_MAX:
+            self.refuse("text.too-long", pc.greater(pc.utf8_length(texts), TEXT_CHARACTERS_MAX))
+        self._texts[name] = texts
+        return texts
 
     def isrcs(self) -> tuple[Column, Column]:
         """(the ISRC of each row, those it carries besides): several stand with `;`, `,` or `|`
         between them, as tables hold lists."""
         codes = self.text("isrc")
+        if _are_isrcs(codes):
+            empty = pc.equal(codes, "")
+            if pc.any(empty).as_py():
+                codes = pc.if_else(empty, pa.scalar(None, pa.string()), codes)
+            return codes, pa.repeat(pa.scalar("", pa.string()), len(self.bad))
         several = pc.match_substring_regex(codes, "[;,|]")
         first = codes
         others = pa.repeat(pa.scalar("", pa.string()), len(self.bad))
         if pc.any(several).as_py():
             lists = [_listed(text) for text in pc.filter(codes, several).to_pylist()]
-            first = pc.replace_with_mask(codes, several, pa.array(found[0] for found in lists))
+            first = pc.replace_with_mask(
+                codes, several, pa.array([found[0] for found in lists], pa.string())
+            )
             rest = pa.array((" ".join(found[1:]) for found in lists), pa.string())
             others = pc.replace_with_mask(others, several, rest)
             well_formed = pc.match_substring_regex(others, f"^({_ISRC_FORM}( |$))*$")
@@ -187,27 +261,36 @@ class _Checks:
         return pc.if_else(well_formed, plain, pa.scalar(None, pa.string()))
 
     def upc(self) -> Column:
-        codes = pc.replace_substring_regex(self.text("upc"), r"[\s-]", "")
-        self.refuse("number.scientific", pc.match_substring_regex(codes, _SCIENTIFIC))
-        self.refuse("upc.broken", pc.invert(pc.match_substring_regex(codes, "^([0-9]{6,14})?$")))
+        codes = self.text("upc")
+        if pc.all(pc.match_substring_regex(codes, _UPC)).as_py() is False:
+            codes = pc.replace_substring_regex(codes, r"[\s-]", "")
+            self.refuse("number.scientific", pc.match_substring_regex(codes, _SCIENTIFIC))
+            self.refuse("upc.broken", pc.invert(pc.match_substring_regex(codes, _UPC)))
         return codes
 
-    def integer(self, name: str, low: int, high: int, code: str, kind: pa.DataType) -> Column:
+    def integer(self, name: str, low: int, high: int, code: str, kind: Any) -> Column:
         """A column as whole numbers from `low` to `high`; null where empty."""
         column = self._chunk.columns.get(name)
-        if column is not None and pa.types.is_integer(column.type):
+        if column is None:
+            return pa.nulls(len(self.bad), kind)
+        if pa.types.is_integer(column.type):
             numbers = column.cast(pa.int64(), safe=False)
         else:
             texts = self.text(name)
             self.refuse("number.scientific", pc.match_substring_regex(texts, _SCIENTIFIC))
-            whole = pc.replace_substring_regex(texts, r"\.0*$", "")
-            is_number = pc.match_substring_regex(whole, "^[+-]?[0-9]{1,18}$")
+            whole = pc.replace_substring_regex(texts, r"^\+|\.0*$", "")
+            is_number = pc.match_substring_regex(whole, "^-?[0-9]{1,18}$")
             self.refuse(code, pc.invert(pc.or_(is_number, pc.equal(whole, ""))))
             numbers = pc.if_else(is_number, whole, pa.scalar(None, pa.string())).cast(pa.int64())
+        return self._within(numbers, low, high, code).cast(kind)
+
+    def _within(self, numbers: Column, low: int, high: int, code: str) -> Column:
+        least, most = pc.min_max(numbers).values()
+        if not least.is_valid or (least.as_py() >= low and most.as_py() <= high):
+            return numbers
         impossible = pc.or_(pc.less(numbers, low), pc.greater(numbers, high))
         self.refuse(code, impossible)
-        possible = pc.if_else(pc.fill_null(impossible, False), pa.scalar(None, pa.int64()), numbers)
-        return possible.cast(kind)
+        return pc.if_else(pc.fill_null(impossible, False), pa.scalar(None, pa.int64()), numbers)
 
     def date(self, year_max: int) -> tuple[Column, Column]:
         """(the date where all of it is known, its year)."""
@@ -233,10 +316,7 @@ class _Checks:
                 pa.date32()
             )
             years = pc.if_else(real, pc.year(read), pa.scalar(None, pa.int64()))
-        impossible = pc.or_(pc.less(years, YEAR_MIN), pc.greater(years, year_max))
-        self.refuse("date.impossible", impossible)
-        possible = pc.if_else(pc.fill_null(impossible, False), pa.scalar(None, pa.int64()), years)
-        return dates, possible.cast(pa.int16())
+        return dates, self._within(years, YEAR_MIN, year_max, "date.impossible").cast(pa.int16())
 
     def faults(self) -> tuple[Fault, ...]:
         """The first fault of each bad row, in the rows' order."""
@@ -251,18 +331,68 @@ class _Checks:
         return tuple(found)
 
 
-def _as_text(column: Column) -> tuple[Column, Column]:
-    """(`column` as strings, which of its values are not UTF-8; null in their place)."""
+def _as_text(column: Column) -> Column:
+    """`column` as strings; null where a value is not UTF-8."""
     if not (pa.types.is_string(column.type) or _is_bytes(column.type)):
-        texts = column.cast(pa.string())
-    else:
+        return column.cast(pa.string())
+    try:
         # Parquet writers are not made to check their text, and pyarrow does not on reading.
-        try:
-            texts = column.cast(pa.binary()).cast(pa.string())
-        except pa.ArrowInvalid:
-            decoded = [_decoded(value) for value in column.cast(pa.binary()).to_pylist()]
-            texts = pa.array(decoded, pa.string())
-    return texts, pc.and_(pc.is_null(texts), pc.is_valid(column))
+        column.validate(full=True)
+        return column.cast(pa.string())
+    except pa.ArrowInvalid:
+        decoded = [_decoded(value) for value in column.cast(pa.binary()).to_pylist()]
+        return pa.array(decoded, pa.string())
+
+
+def _laid_out(texts: Column) -> tuple[Offsets, Bytes]:
+    """(where each text begins in the bytes of all, and where the last one ends; those bytes)."""
+    _, offsets_buffer, data_buffer = texts.buffers()
+    if not len(texts):
+        return np.zeros(1, np.int32), np.empty(0, np.uint8)
+    offsets = np.frombuffer(offsets_buffer, np.int32)[texts.offset :][: len(texts) + 1]
+    data = np.frombuffer(data_buffer, np.uint8) if data_buffer else np.empty(0, np.uint8)
+    return offsets - offsets[0], data[offsets[0] : offsets[-1]]
+
+
+def _on_one_line(texts: Column) -> Column:
+    """`texts` (none null) trimmed; where one has control characters in it, each run of these and
+    of white space is one space. Only the rows that need it are touched."""
+    offsets, data = _laid_out(texts)
+    if not len(data):
+        return texts
+    control = (data < ord(" ")) | (data == _DELETE)
+    control[:-1] |= (data[:-1] == _C1_LEAD) & (data[1:] < _C1_END)
+    control[:-2] |= (data[:-2] == 0xE2) & (data[1:-1] == 0x80) & ((data[2:] & 0xFE) == 0xA8)
+    if control.any():
+        at = np.flatnonzero(control)
+        mask = np.zeros(len(texts), bool)
+        mask[np.searchsorted(offsets, at, side="right") - 1] = True
+        chosen = pa.array(mask)
+        fixed = pc.replace_substring_regex(texts.filter(chosen), r"[\s\p{Z}\p{Cc}]+", " ")
+        texts = pc.replace_with_mask(texts, chosen, fixed)
+        offsets, data = _laid_out(texts)
+    # An empty text is asked about a neighbour's byte, which does no harm.
+    begins = data[np.minimum(offsets[:-1], len(data) - 1)]
+    edged = _MAY_BEGIN_SPACE[begins] | _MAY_END_SPACE[data[np.maximum(offsets[1:] - 1, 0)]]
+    if not edged.any():
+        return texts
+    chosen = pa.array(edged)
+    before = texts.filter(chosen)
+    after = pc.utf8_trim_whitespace(before)
+    return texts if after.equals(before) else pc.replace_with_mask(texts, chosen, after)
+
+
+def _are_isrcs(texts: Column) -> bool:
+    """Whether each text is a well-formed ISRC or empty."""
+    offsets, data = _laid_out(texts)
+    lengths = np.diff(offsets)
+    if not ((lengths == _ISRC_CHARACTERS) | (lengths == 0)).all():
+        return False
+    signs = data.reshape(-1, _ISRC_CHARACTERS)
+    # Unsigned: what is below the first wraps to far above the last.
+    digits = (signs - np.uint8(ord("0"))) < 10
+    letters = (signs - np.uint8(ord("A"))) < 26
+    return bool(letters[:, :2].all() and (digits | letters)[:, 2:5].all() and digits[:, 5:].all())
 
 
 def _is_bytes(kind: pa.DataType) -> bool:

@@ -11,7 +11,6 @@ The mapping, every part of it optional; columns that are not named map to themse
 
 from __future__ import annotations
 
-import csv
 import sqlite3
 import tomllib
 from collections.abc import Iterator
@@ -24,17 +23,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sonotheque.catalogue.sources import Fault, ImportSummary, Piece, stage
+from sonotheque.catalogue.sources import Fault, Piece
 from sonotheque.catalogue.sources.cleaning import COLUMNS, Chunk, clean, fault
+from sonotheque.catalogue.sources.gathering import CHUNK_CHARACTERS_MAX, CHUNK_ROWS
+from sonotheque.catalogue.sources.reading import CsvRows, cut_short, opened
 from sonotheque.errors import BadInput
 from sonotheque.store import files
 
-CHUNK_ROWS = 1 << 16
-LINE_BYTES_MAX = 1 << 20
-YEARS_AHEAD_MAX = 2
-"""Releases are announced before they appear."""
-
-_NEEDED = ("source_id", "title")
 _PARQUET, _SQLITE = b"PAR1", b"SQLite format 3\0"
 
 
@@ -47,32 +42,6 @@ class Mapping:
     delimiter: str = ","
     columns: dict[str, str] = field(default_factory=dict)
     """Our name: the table's."""
-
-
-def import_table(
-    catalogue_directory: Path,
-    path: Path,
-    *,
-    origin: str,
-    licence: str,
-    now: str,
-    mapping: Path | None = None,
-) -> ImportSummary:
-    """Stage the table at `path` for the next build of the catalogue.
-
-    `path` may be a directory: then its `rows-*.parquet`, as `simulate universe` writes them.
-    Raises Refused without origin and licence, BadInput where the table or the mapping cannot be
-    read; a bad row is no error, it goes to the quarantine file. Memory: some 65,536 rows.
-    """
-    how = read_mapping(mapping) if mapping else Mapping()
-    return stage(
-        catalogue_directory,
-        read_table(path, how, source=how.source or origin, year_max=int(now[:4]) + YEARS_AHEAD_MAX),
-        source_path=path,
-        origin=origin,
-        licence=licence,
-        now=now,
-    )
 
 
 def read_mapping(path: Path) -> Mapping:
@@ -98,11 +67,18 @@ def read_mapping(path: Path) -> Mapping:
     return Mapping(**document, columns=columns)
 
 
-def read_table(path: Path, mapping: Mapping, *, source: str, year_max: int) -> Iterator[Piece]:
-    """The table's rows, cleaned, in bounded memory. Raises BadInput."""
+def read_table(
+    path: Path, mapping: Mapping, *, source: str, year_max: int, listens: bool = False
+) -> Iterator[Piece]:
+    """The table's rows, cleaned, in bounded memory: some 65,536 of them.
+
+    `path` may be a directory: then its `rows-*.parquet`, as `simulate universe` writes them. Of
+    counts of `listens` no more than `isrc` and `streams` are read. Raises BadInput.
+    """
     paths = sorted(path.glob("rows-*.parquet")) if path.is_dir() else [path]
     if not paths:
         raise BadInput("holds no rows-*.parquet", where=str(path), remedy="name the table's file")
+    columns = _COUNTED if listens else _DESCRIBED
     for part in paths:
         try:
             with part.open("rb") as reader:
@@ -112,48 +88,60 @@ def read_table(path: Path, mapping: Mapping, *, source: str, year_max: int) -> I
                 read = _read_parquet
             elif head == _SQLITE:
                 read = _read_sqlite
-            for read_piece in read(part, mapping):
-                if isinstance(read_piece, Fault):
-                    yield Piece(_NO_ROWS, (read_piece,))
+            for found in read(part, mapping, columns):
+                if isinstance(found, Fault):
+                    yield Piece(_NO_ROWS, (found,))
                 else:
-                    yield clean(read_piece, source=source, year_max=year_max)
+                    yield clean(found, source=source, year_max=year_max, listens=listens)
         except OSError as error:
             raise files.explain(error, part) from error
         except (pa.ArrowException, sqlite3.Error) as error:
-            raise BadInput(
-                f"cannot be read to its end ({str(error).partition(chr(10))[0]})",
-                where=str(part),
-                remedy="fetch it again; nothing was imported",
-            ) from error
+            raise cut_short(part, str(error)) from error
 
 
 _NO_ROWS = clean(Chunk({}, np.empty(0, np.int64)), source="", year_max=0).rows
 
 
-def _chosen(names: list[str], mapping: Mapping, path: Path) -> dict[str, str]:
-    """Our name: the table's, of the columns it has. Raises BadInput where one needed is missing."""
-    wanted = {name: mapping.columns.get(name, name) for name in COLUMNS}
-    missing = [
-        theirs
-        for ours, theirs in wanted.items()
-        if theirs not in names and (ours in _NEEDED or ours in mapping.columns)
-    ]
-    if missing:
-        raise BadInput(
-            f"has no column {missing[0]!r}",
-            where=str(path),
-            remedy=f"name it in a mapping file; the table has {', '.join(names)[:300]}",
-        )
-    return {ours: theirs for ours, theirs in wanted.items() if theirs in names}
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """What is looked for in a table: by our names, those without which it is of no use, and
+    what else one may be called."""
+
+    wanted: tuple[str, ...]
+    needed: tuple[str, ...]
+    otherwise: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def chosen(self, names: list[str], mapping: Mapping, path: Path) -> dict[str, str]:
+        """Our name: the table's, of the columns it has. Raises BadInput where one is missing."""
+        found = {}
+        for ours in self.wanted:
+            theirs = mapping.columns.get(ours, ours)
+            others = () if ours in mapping.columns else self.otherwise.get(ours, ())
+            there = next((name for name in (theirs, *others) if name in names), None)
+            if there is not None:
+                found[ours] = there
+            elif ours in self.needed or ours in mapping.columns:
+                raise BadInput(
+                    f"has no column {theirs!r}",
+                    where=str(path),
+                    remedy=f"name it in a mapping file; the table has {', '.join(names)[:300]}",
+                )
+        return found
 
 
-def _read_parquet(path: Path, mapping: Mapping) -> Iterator[Chunk | Fault]:
+_DESCRIBED = _Columns(COLUMNS, needed=("source_id", "title"))
+_COUNTED = _Columns(
+    ("isrc", "streams"), needed=("isrc", "streams"), otherwise={"streams": ("listens", "count")}
+)
+
+
+def _read_parquet(path: Path, mapping: Mapping, columns: _Columns) -> Iterator[Chunk | Fault]:
     with pq.ParquetFile(path) as table:
-        chosen = _chosen(table.schema_arrow.names, mapping, path)
+        chosen = columns.chosen(table.schema_arrow.names, mapping, path)
         line = 1
         for batch in table.iter_batches(CHUNK_ROWS, columns=list(set(chosen.values()))):
-            columns = {ours: _flat(batch.column(theirs)) for ours, theirs in chosen.items()}
-            yield Chunk(columns, np.arange(line, line + len(batch)))
+            found = {ours: _flat(batch.column(theirs)) for ours, theirs in chosen.items()}
+            yield Chunk(found, np.arange(line, line + len(batch)))
             line += len(batch)
 
 
@@ -161,7 +149,7 @@ def _flat(column: Any) -> Any:
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
-def _read_sqlite(path: Path, mapping: Mapping) -> Iterator[Chunk | Fault]:
+def _read_sqlite(path: Path, mapping: Mapping, columns: _Columns) -> Iterator[Chunk | Fault]:
     connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
     try:
         # As bytes, so that text in another encoding reaches the checks instead of raising here.
@@ -169,17 +157,17 @@ def _read_sqlite(path: Path, mapping: Mapping) -> Iterator[Chunk | Fault]:
         table = mapping.table or _only_table(connection, path)
         quoted = table.replace('"', '""')
         cursor = connection.execute(f'SELECT * FROM "{quoted}"')
-        chosen = _chosen([column[0] for column in cursor.description], mapping, path)
         places = [column[0] for column in cursor.description]
+        chosen = columns.chosen(places, mapping, path)
         line = 1
         while rows := cursor.fetchmany(CHUNK_ROWS):
-            columns = {
+            found = {
                 ours: pa.array(
                     [_sqlite_bytes(row[places.index(theirs)]) for row in rows], pa.binary()
                 )
                 for ours, theirs in chosen.items()
             }
-            yield Chunk(columns, np.arange(line, line + len(rows)))
+            yield Chunk(found, np.arange(line, line + len(rows)))
             line += len(rows)
     finally:
         connection.close()
@@ -204,75 +192,29 @@ def _sqlite_bytes(value: Any) -> bytes | None:
     return value if value is None or isinstance(value, bytes) else str(value).encode()
 
 
-def _read_csv(path: Path, mapping: Mapping) -> Iterator[Chunk | Fault]:
-    with path.open("rb") as reader:
-        lines = _Lines(reader)
-        rows = csv.reader(lines, delimiter=mapping.delimiter)
-        names = next(rows, [])
-        chosen = _chosen(names, mapping, path)
-        while True:
-            good, faults, more = _csv_chunk(rows, lines, names)
-            yield from faults
-            if good:
-                columns = {
-                    ours: pa.array([row[names.index(theirs)] for _, row in good], pa.string())
-                    for ours, theirs in chosen.items()
-                }
-                yield Chunk(columns, np.array([line for line, _ in good], np.int64))
-            if not more:
-                return
+def _read_csv(path: Path, mapping: Mapping, columns: _Columns) -> Iterator[Chunk | Fault]:
+    with opened(path) as reader:
+        rows = CsvRows(reader, mapping.delimiter)
+        chosen = columns.chosen(rows.names, mapping, path)
+        places = [rows.names.index(theirs) for theirs in chosen.values()]
+        good: list[list[str]] = []
+        lines: list[int] = []
+        characters = 0
 
+        def chunk() -> Chunk:
+            found = zip(chosen, zip(*good, strict=True), strict=True)
+            arrays = {ours: pa.array(values, pa.string()) for ours, values in found}
+            return Chunk(arrays, np.array(lines, np.int64))
 
-def _csv_chunk(
-    rows: Iterator[list[str]], lines: _Lines, names: list[str]
-) -> tuple[list[tuple[int, list[str]]], list[Fault], bool]:
-    """(rows with their first line, rows set aside, whether there may be more)."""
-    good: list[tuple[int, list[str]]] = []
-    faults: list[Fault] = []
-    for _ in range(CHUNK_ROWS):
-        first = lines.number + 1
-        lines.code = ""
-        row: list[str] | None = []
-        try:
-            row = next(rows, None)
-        except csv.Error:
-            lines.code = "line.too-long"
-        if row is None:
-            return good, faults, False
-        shown = dict(zip(names, row, strict=False))
-        if lines.code:
-            faults.append(fault(lines.code, first, shown))
-        elif row and len(row) != len(names):
-            faults.append(fault("row.columns", first, shown))
-        elif row:
-            good.append((first, row))
-    return good, faults, True
-
-
-class _Lines:
-    """The lines of a CSV file as text, none longer than the bound; what was wrong is in `code`."""
-
-    def __init__(self, reader: Any) -> None:
-        self._reader = reader
-        self.number = 0
-        self.code = ""
-
-    def __iter__(self) -> _Lines:
-        return self
-
-    def __next__(self) -> str:
-        raw: bytes = self._reader.readline(LINE_BYTES_MAX)
-        if not raw:
-            raise StopIteration
-        self.number += 1
-        rest = raw
-        while len(rest) == LINE_BYTES_MAX and not rest.endswith(b"\n"):
-            self.code = "line.too-long"
-            rest = self._reader.readline(LINE_BYTES_MAX)
-        if self.code == "line.too-long":
-            return raw[:100].decode(errors="backslashreplace").replace('"', "") + "\n"
-        try:
-            return raw.decode("utf-8-sig" if self.number == 1 else "utf-8")
-        except UnicodeDecodeError:
-            self.code = "encoding.broken"
-            return raw.decode(errors="backslashreplace")
+        for line, row, code in rows:
+            if code:
+                yield fault(code, line, dict(zip(rows.names, row, strict=False)))
+                continue
+            good.append([row[place] for place in places])
+            lines.append(line)
+            characters += sum(map(len, good[-1]))
+            if len(good) == CHUNK_ROWS or characters > CHUNK_CHARACTERS_MAX:
+                yield chunk()
+                good, lines, characters = [], [], 0
+        if good:
+            yield chunk()
