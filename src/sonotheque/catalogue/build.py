@@ -1,4 +1,4 @@
-"""From imported rows to a snapshot: spread over buckets of ISRCs, ranked, indexed; one step at a time.
+"""From imported rows to a snapshot: spread over buckets of ISRCs, ranked, and indexed.
 
 Every step writes under another name and renames when it is whole and on the disk, so a build
 that was killed goes on where it stopped; what it had decided (the inputs, the cuts) is in
@@ -18,7 +18,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -29,6 +28,7 @@ from sonotheque.catalogue.minting import Mint, mint
 from sonotheque.catalogue.normalise import fold
 from sonotheque.catalogue.rows import COLUMNS, ROWS_SUFFIX
 from sonotheque.catalogue.sources import (
+    ADDITIONS_NAME,
     IMPORTS_NAME,
     LOCK_NAME,
     ROWS_NAME,
@@ -42,7 +42,6 @@ from sonotheque.store.engine import Engine, add_function, open_engine, quoted, s
 Progress = Callable[[str, int, int], None]
 
 WORKSPACE_NAME = "build"
-ADDITIONS_NAME = "additions"
 _PLAN_NAME = "plan.json"
 _STAYED_NAME = "stayed.parquet"
 _ROW_BYTES = 2_048
@@ -230,8 +229,8 @@ def _stored(paths: list[Path]) -> str:
     return (
         f"(SELECT * REPLACE ({texts}), CAST(0 AS BIGINT) AS line FROM read_csv([{listed}],"
         f" delim = '\t', quote = '', escape = '', header = true, auto_detect = false,"
-        f" columns = {{{kinds}}}, compression = 'zstd', nullstr = '', max_line_size = {_LINE_BYTES_MAX},"
-        f" buffer_size = {2 * _LINE_BYTES_MAX}))"
+        f" columns = {{{kinds}}}, compression = 'zstd', nullstr = '',"
+        f" max_line_size = {_LINE_BYTES_MAX}, buffer_size = {2 * _LINE_BYTES_MAX}))"
     )
 
 

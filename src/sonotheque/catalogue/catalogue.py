@@ -1,33 +1,52 @@
-"""The catalogue: what the archive knows of recordings, by identifier, ISRC and words.
+"""The catalogue: what the archive knows of recordings, by identifier, ISRC, UPC and words.
 
 What was deposited is in the live overlay (records and search); what was imported from others'
-catalogues is in the current snapshot, and is found by identifier and ISRC.
+catalogues is in the current snapshot, and in the additions to it that were imported since.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy import Engine
 
-from sonotheque.catalogue.lookup import Snapshot, current_number, current_snapshot
+from sonotheque.catalogue.lookup import Snapshot, current_number
+from sonotheque.catalogue.query import How, Query, parse_query
 from sonotheque.catalogue.records import Records
+from sonotheque.catalogue.rows import StoredRecording
 from sonotheque.catalogue.search import SearchIndex
-from sonotheque.errors import EnvironmentFailure
+from sonotheque.catalogue.shard_search import Prepared
+from sonotheque.catalogue.sources import additions_of
+from sonotheque.errors import Corrupt, EnvironmentFailure, NotFound
+from sonotheque.model.folding import indexed_words_of
 from sonotheque.model.identifiers import Isrc, RecordingId
 from sonotheque.model.music import Recording
+
+RESULTS_MAX = 10_000
+"""Nobody reads further; a program reads the snapshot itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of the recordings that were asked for, and how many there are in all."""
+    """Some of the recordings that were asked for. `total` is how many there are in all, or at
+    least so many where the search ended before it had looked at everything."""
 
     recordings: tuple[Recording, ...]
     total: int
+    total_is_exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A recording as a snapshot has it: what each source says, and since when it is there."""
+
+    recording: Recording
+    stored: StoredRecording
+    snapshot: Snapshot
 
 
 class Catalogue:
@@ -37,7 +56,7 @@ class Catalogue:
     def __init__(self, engine: Engine, derived: Path, snapshots: Path) -> None:
         self._records = Records(engine)
         self._snapshots = snapshots
-        self._opened: Snapshot | None = None
+        self._opened: dict[Path, Snapshot] = {}
         self._search_directory = derived / "search"
 
     def add(self, recordings: Sequence[Recording]) -> None:
@@ -49,22 +68,53 @@ class Catalogue:
 
     def get(self, recording: RecordingId) -> Recording | None:
         found = self._records.get(recording)
-        if found is None and (snapshot := self._snapshot()):
-            found = snapshot.by_id(recording)
+        if found is None and (listed := self.listed(recording)):
+            found = listed.recording
         return found
+
+    def listed(self, recording: RecordingId) -> Listed | None:
+        """The imported recording with that identifier, or that had it before; None for none."""
+        for snapshot in self.snapshots():
+            if stored := snapshot.stored_by_id(recording):
+                return Listed(snapshot.recording(stored), stored, snapshot)
+        return None
 
     def by_isrc(self, isrc: Isrc) -> tuple[Recording, ...]:
-        """The deposited recordings that carry `isrc`; where there are none, the imported one."""
-        found = self._records.by_isrc(isrc)
-        if not found and (snapshot := self._snapshot()):
-            found = snapshot.by_isrc(isrc)
-        return found
+        """The recordings that carry `isrc`, the deposited ones first."""
+        found = [*self._records.by_isrc(isrc)]
+        for snapshot in self.snapshots():
+            found += snapshot.by_isrc(isrc)
+        return tuple(found)
+
+    def by_upc(self, upc: str) -> tuple[Recording, ...]:
+        """The imported recordings on the release with that UPC or EAN, in digits."""
+        return self._described(lambda snapshot: snapshot.by_upc(upc))
+
+    def by_source(self, source: str, source_id: str) -> tuple[Recording, ...]:
+        """The imported recordings that `source` calls `source_id`."""
+        return self._described(lambda snapshot: snapshot.by_source(source, source_id))
 
     def find(self, query: str, *, limit: int = 20, offset: int = 0) -> Page:
-        """A page of the recordings that `query` finds, best first (see `search`)."""
-        hits = self._search.find(query, limit=limit, offset=offset)
-        found = [self._records.get(recording) for recording in hits.recordings]
-        return Page(tuple(recording for recording in found if recording), hits.total)
+        """A page of the recordings that `query` finds, best first (see `query`).
+
+        What is found as it stands comes before what a last word goes on to, and only where there
+        is nothing are typos allowed for; each with the deposited first, then the most listened to.
+        Raises BadInput where the query is too long to be meant.
+        """
+        parsed = parse_query(query)
+        if not parsed:
+            return Page((), 0)
+        limit = max(0, limit)
+        wanted = min(limit + max(0, offset), RESULTS_MAX)
+        if parsed.isrcs:
+            found: list[Recording] = [
+                recording
+                for recording in self.by_isrc(parsed.isrcs[0])
+                if _holds(recording, parsed)
+            ]
+            return Page(tuple(found[offset:wanted]), len(found))
+        search = _Search(self, parsed, wanted)
+        return Page(tuple(search.run()[offset:wanted]), search.total, search.is_complete)
 
     def suggest(self, prefix: str, *, limit: int = 8) -> tuple[Recording, ...]:
         """What somebody who has typed `prefix` so far may be after."""
@@ -77,16 +127,40 @@ class Catalogue:
         """How many recordings were deposited."""
         return self._records.count()
 
+    def count_imported(self) -> int:
+        """How many recordings others' catalogues list."""
+        return sum(snapshot.count() for snapshot in self.snapshots())
+
     def each(self) -> Iterator[Recording]:
         """Every recording that was deposited, in order of arrival."""
         return self._records.each()
 
-    def _snapshot(self) -> Snapshot | None:
-        """The snapshot in use, opened again when a build has moved on."""
-        number = current_number(self._snapshots)
-        if number is not None and (self._opened is None or self._opened.summary.number != number):
-            self._opened = current_snapshot(self._snapshots)
-        return self._opened
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """The snapshot in use and the additions since, opened again when a build has moved on."""
+        while True:
+            paths = snapshot_directories(self._snapshots)
+            try:
+                self._opened = {
+                    path: self._opened.get(path) or Snapshot.open(path) for path in paths
+                }
+                return tuple(self._opened.values())
+            except (NotFound, Corrupt):
+                # A build may have cleared one away while we opened it.
+                if snapshot_directories(self._snapshots) == paths:
+                    raise
+
+    def search_deposited(self, query: Query, how: How, limit: int) -> tuple[list[Recording], int]:
+        """(the best of the deposited recordings, how many there are)."""
+        hits = self._search.find(query, how, limit)
+        found = (self._records.get(recording) for recording in hits.recordings)
+        return [recording for recording in found if recording], hits.total
+
+    def _described(
+        self, ask: Callable[[Snapshot], Iterable[StoredRecording]]
+    ) -> tuple[Recording, ...]:
+        return tuple(
+            snapshot.recording(stored) for snapshot in self.snapshots() for stored in ask(snapshot)
+        )
 
     @cached_property
     def _search(self) -> SearchIndex:
@@ -98,3 +172,65 @@ class Catalogue:
             with contextlib.suppress(EnvironmentFailure):
                 index.put(self._records.each(), anew=True)
         return index
+
+
+def snapshot_directories(catalogue_directory: Path) -> list[Path]:
+    """Where the snapshot in use and the additions to it are."""
+    number = current_number(catalogue_directory)
+    current = [catalogue_directory / str(number)] if number is not None else []
+    return current + additions_of(catalogue_directory)
+
+
+class _Search:
+    """One search through all there is, ended where it has as many recordings as are wanted."""
+
+    def __init__(self, catalogue: Catalogue, query: Query, wanted: int) -> None:
+        self._catalogue = catalogue
+        self._query = query
+        self._wanted = wanted
+        self._found: list[Recording] = []
+        self.total = 0
+        self.is_complete = False
+
+    def run(self) -> list[Recording]:
+        snapshots = self._catalogue.snapshots()
+        asked = [(snapshot, snapshot.search.prepare(self._query)) for snapshot in snapshots]
+        for how in How:
+            if how is How.LOOSE and self.total:
+                break
+            prepared = [(one, ways[how]) for one, ways in asked if how in ways]
+            if self._has_enough(how, prepared):
+                return self._found
+        self.is_complete = True
+        return self._found
+
+    def _has_enough(self, how: How, asked: list[tuple[Snapshot, Prepared]]) -> bool:
+        found, total = self._catalogue.search_deposited(self._query, how, self._missing())
+        self._found += found
+        self.total += total
+        # A shard of every snapshot, the most listened-to recordings first.
+        for shard in range(max((len(snapshot.search) for snapshot, _ in asked), default=0)):
+            for snapshot, prepared in asked:
+                if not self._missing():
+                    return True
+                if shard < len(snapshot.search):
+                    hits = snapshot.search.find(prepared, shard, self._missing())
+                    self._found += map(snapshot.numbered, hits.numbers)
+                    self.total += hits.total
+        return False
+
+    def _missing(self) -> int:
+        return self._wanted - len(self._found)
+
+
+def _holds(recording: Recording, query: Query) -> bool:
+    """Whether a recording that was looked up has every word and year of `query` besides."""
+    said = recording.description
+    texts = {"title": said.title, "artist": said.artist, "album": said.album, "label": said.label}
+    words = {field: indexed_words_of(text) for field, text in texts.items()}
+    everywhere = {word for field in words.values() for word in field}
+    return (
+        set(query.isrcs) <= set(said.isrcs)
+        and all(year == said.year for year in query.years)
+        and all(word.text in words.get(word.field, everywhere) for word in query.words)
+    )

@@ -144,16 +144,10 @@ def _other_isrcs(
         pc.not_equal(kept["other_isrcs"], ""),
         pc.fill_null(pc.not_equal(kept["isrc"], kept["claimant"]), False),
     ).to_numpy()
-    chosen = kept.filter(pa.array(has))
+    chosen = kept.select(["claimant", "isrc", "other_isrcs"]).filter(pa.array(has))
     found, of = [], []
-    for claimant, isrc, others, number in zip(
-        chosen["claimant"].to_pylist(),
-        chosen["isrc"].to_pylist(),
-        chosen["other_isrcs"].to_pylist(),
-        numbers[has].tolist(),
-        strict=True,
-    ):
-        for other in {isrc, *others.split()} - {claimant}:
+    for row, number in zip(chosen.to_pylist(), numbers[has].tolist(), strict=True):
+        for other in {row["isrc"], *row["other_isrcs"].split()} - {row["claimant"], None}:
             found.append(other)
             of.append(number)
     return hash_numbers(pack_many(pa.array(found, pa.string()))), np.array(of, np.uint32)
@@ -162,8 +156,9 @@ def _other_isrcs(
 def _former_ids(recordings: pa.Table) -> tuple[Numbers, npt.NDArray[np.uint32]]:
     has = pc.not_equal(recordings["former_ids"], "").to_numpy()
     found, of = [], []
+    former_ids: list[Any] = recordings["former_ids"].to_pylist() if has.any() else []
     for number in np.flatnonzero(has).tolist():
-        for former in recordings["former_ids"][number].as_py().split():
+        for former in former_ids[number].split():
             found.append(former)
             of.append(number)
     return numbers_of(pa.array(found, pa.string())), np.array(of, np.uint32)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -22,6 +23,7 @@ import msgspec
 from sonotheque.catalogue.isrc_index import KeyIndex, pack
 from sonotheque.catalogue.keys import Keys, hash_id, hash_number, hash_text
 from sonotheque.catalogue.rows import Rows, StoredRecording
+from sonotheque.catalogue.shard_search import ShardSearch
 from sonotheque.errors import Corrupt, NotFound
 from sonotheque.model.identifiers import Isrc, RecordingId, from_crockford
 from sonotheque.model.music import Description, Recording
@@ -165,6 +167,10 @@ class Snapshot:
                 for row in found.rows
             )
         ]
+
+    @cached_property
+    def search(self) -> ShardSearch:
+        return ShardSearch(self.directory / SEARCH_NAME)
 
     def numbered(self, number: int) -> Recording:
         """The `number`th recording, from 0, as the search index counts them."""

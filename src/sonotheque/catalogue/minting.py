@@ -30,7 +30,7 @@ def texts_of(numbers: npt.NDArray[np.uint64]) -> Any:
     digits = _ALPHABET[(numbers[:, None] >> shifts) & np.uint64(31)]
     offsets = np.arange(len(numbers) + 1, dtype=np.int32) * _DIGITS
     return pa.StringArray.from_buffers(
-        len(numbers), pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(digits))
+        len(numbers), pa.py_buffer(offsets.tobytes()), pa.py_buffer(digits.tobytes())
     )
 
 

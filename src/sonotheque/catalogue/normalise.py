@@ -21,6 +21,7 @@ Column = Any
 
 # Case folding differs from lower case in ß, ς (replaced below) and in these: the Greek iota
 # subscript, Cherokee, nine old Cyrillic letters. Rows that have one, hardly any, go one by one.
+_UNSPACED = "([" + "".join(rf"\x{{{a:X}}}-\x{{{b:X}}}" for a, b in folding.UNSPACED) + "])"
 _RARE = r"[\x{345}\x{13A0}-\x{13FD}\x{1C80}-\x{1C88}\x{AB70}-\x{ABBF}]"
 
 
@@ -52,10 +53,6 @@ def _fold_unicode(texts: Column) -> Column:
     return pc.replace_with_mask(parted, rare, pa.array(one_by_one, texts.type))
 
 
-_UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}]"
-"""Scripts that put no spaces between words: each sign is a word."""
-
-
 def index_words(texts: Column) -> Column:
     """The words by which each of `texts` is found, a space between: folded, those behind an
     elision too (L'Été: lete, l, ete), unspaced scripts sign by sign; null becomes empty.
@@ -78,6 +75,6 @@ def index_words(texts: Column) -> Column:
 def part_unspaced(words: Column) -> Column:
     """Folded `words` with a space around each sign of a script that has none between words."""
     others = pc.invert(pc.string_is_ascii(words))
-    spaced = pc.replace_substring_regex(pc.filter(words, others), f"({_UNSPACED})", r" \1 ")
+    spaced = pc.replace_substring_regex(pc.filter(words, others), _UNSPACED, r" \1 ")
     spaced = pc.utf8_trim_whitespace(pc.replace_substring_regex(spaced, " +", " "))
     return pc.replace_with_mask(words, others, spaced)

@@ -69,10 +69,10 @@ def write_rows(
         output.write(header)
         for first in range(0, len(borders) - 1, _FRAMES_AT_ONCE):
             some = borders[first : first + _FRAMES_AT_ONCE + 1].tolist()
-            pieces = [lines[a:b] for a, b in pairwise(some)]
-            for frame in compressor.multi_compress_to_buffer(pieces, threads=threads):
-                output.write(frame)
-                sizes.append(len(frame))
+            pieces: Any = [lines[start:end] for start, end in pairwise(some)]
+            frames = compressor.multi_compress_to_buffer(pieces, threads=threads)
+            for number in range(len(frames)):
+                sizes.append(output.write(frames[number].tobytes()))
     offsets = np.cumsum(np.array([len(header), *sizes], np.uint64), dtype=np.uint64)
     offsets.tofile(frames_path(path))
 

@@ -7,10 +7,8 @@ indexed character by character.
 
 from __future__ import annotations
 
-import contextlib
 import re
 import time
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,23 +16,16 @@ from typing import Any
 
 import tantivy
 
-from sonotheque.errors import BadInput, EnvironmentFailure
-from sonotheque.model.folding import fold
-from sonotheque.model.identifiers import RecordingId, parse_isrc
+from sonotheque.catalogue.query import FIELDS, How, Query, Word
+from sonotheque.catalogue.vocabulary import TYPO_LENGTH_MIN
+from sonotheque.errors import EnvironmentFailure
+from sonotheque.model.folding import indexed_words_of
+from sonotheque.model.identifiers import RecordingId
 from sonotheque.model.music import Recording
 from sonotheque.store import files
 
-FIELDS = ("title", "artist", "album", "label", "year", "isrc")
-QUERY_WORDS_MAX = 16
-QUERY_CHARACTERS_MAX = 400
-TYPO_LENGTH_MIN = 4
-"""Shorter words have too many neighbours at one edit to be worth guessing at."""
 _WRITER_HEAP_BYTES = 64_000_000
 _WRITER_SECONDS_MAX = 30
-_FILTER = re.compile(
-    r"\b(title|artist|album|label|year|isrc):(?:\"([^\"]*)\"|(\S+))", re.IGNORECASE
-)
-_UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,65 +92,56 @@ class SearchIndex:
         self._index.reload()
         return int(self._index.searcher().num_docs)
 
-    def find(self, query: str, *, limit: int, offset: int = 0) -> Hits:
-        """Recordings that hold every word of `query`, in full, as a prefix, or with one typo.
+    def find(self, query: Query, how: How, limit: int) -> Hits:
+        """The best `limit` recordings that hold every word of `query`, and how many there are,
+        besides those that are found in a stricter way.
 
-        `title: artist: album: label: year: isrc:` look in that field alone; a query that is an
-        ISRC, as people write it, is looked for as one. Raises BadInput where the query is too
-        long to be meant.
+        EXACT takes words as they stand, BEGUN the last one also for a beginning, LOOSE any for a
+        beginning or with a typo.
         """
-        parsed = self._parse(query)
-        if parsed is None:
-            return Hits((), 0)
         self._index.reload()
         searcher = self._index.searcher()
-        there = max(1, searcher.num_docs)
+        clauses = self._clauses(query, how)
+        if how is not How.EXACT:
+            stricter = How.EXACT if how is How.BEGUN else How.BEGUN
+            before = tantivy.Query.boolean_query(self._clauses(query, stricter))
+            clauses.append((tantivy.Occur.MustNot, before))
         found: Any = searcher.search(
-            parsed, limit=min(max(1, limit), there), offset=min(offset, there), count=True
+            tantivy.Query.boolean_query(clauses), limit=max(1, limit), count=True
         )
-        ids = [searcher.doc(address).get_first("id") for _, address in found.hits]
+        ids = [searcher.doc(address).get_first("id") for _, address in found.hits[:limit]]
         return Hits(tuple(RecordingId(str(id_)) for id_ in ids), int(found.count or 0))
 
-    def _parse(self, query: str) -> tantivy.Query | None:
-        if len(query) > QUERY_CHARACTERS_MAX:
-            raise BadInput(
-                f"the query has {len(query)} characters",
-                where=query[:40] + "…",
-                remedy=f"use at most {QUERY_CHARACTERS_MAX}",
-            )
-        wanted: list[tuple[str, str]] = []
-        with contextlib.suppress(BadInput):
-            wanted = [("isrc", parse_isrc(query).lower())]
-            query = ""
-        for match in _FILTER.finditer(query):
-            field = match[1].lower()
-            wanted += [(field, word) for word in _words(match[2] or match[3] or "", field)]
-        wanted += [("text", word) for word in _words(_FILTER.sub(" ", query), "text")]
-        clauses = [
-            (tantivy.Occur.Must, self._word(field, word))
-            for field, word in wanted[:QUERY_WORDS_MAX]
-        ]
-        return tantivy.Query.boolean_query(clauses) if clauses else None
+    def _clauses(self, query: Query, how: How) -> list[tuple[tantivy.Occur, tantivy.Query]]:
+        exacts = [("year", str(year)) for year in query.years]
+        exacts += [("isrc", isrc.lower()) for isrc in query.isrcs]
+        queries = [self._term(field, text) for field, text in exacts]
+        for number, word in enumerate(query.words, 1):
+            is_begun = how is How.LOOSE or (how is How.BEGUN and number == len(query.words))
+            is_typo = how is How.LOOSE and len(word.text) >= TYPO_LENGTH_MIN
+            queries.append(self._word(word, is_begun=is_begun, is_typo=is_typo))
+        return [(tantivy.Occur.Must, asked) for asked in queries]
 
-    def _word(self, field: str, word: str) -> tantivy.Query:
+    def _word(self, word: Word, *, is_begun: bool, is_typo: bool) -> tantivy.Query:
         """A word in full is worth most, then as a prefix, then with a typo."""
-        exact = tantivy.Query.term_query(self._schema, field, word, "freq")
-        if field in ("year", "isrc"):
-            return exact
-        ways = [tantivy.Query.boost_query(exact, 8.0)]
-        if len(word) > 1:
-            prefix = tantivy.Query.regex_query(self._schema, field, re.escape(word) + ".*")
+        field = word.field or "text"
+        ways = [tantivy.Query.boost_query(self._term(field, word.text), 8.0)]
+        if is_begun:
+            prefix = tantivy.Query.regex_query(self._schema, field, re.escape(word.text) + ".*")
             ways.append(tantivy.Query.boost_query(prefix, 2.0))
-        if len(word) >= TYPO_LENGTH_MIN:
-            typo = tantivy.Query.fuzzy_term_query(self._schema, field, word, 1, True)
+        if is_typo:
+            typo = tantivy.Query.fuzzy_term_query(self._schema, field, word.text, 1, True)
             ways.append(tantivy.Query.boost_query(typo, 1.0))
         return tantivy.Query.disjunction_max_query(ways)
+
+    def _term(self, field: str, text: str) -> tantivy.Query:
+        return tantivy.Query.term_query(self._schema, field, text, "freq")
 
 
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     builder.add_text_field("id", stored=True, tokenizer_name="raw", index_option="basic")
-    for field in ("text", *FIELDS):
+    for field in ("text", *FIELDS, "year", "isrc"):
         builder.add_text_field(field, tokenizer_name="spaces", index_option="freq")
     return builder.build()
 
@@ -174,24 +156,8 @@ def _document(recording: Recording) -> tantivy.Document:
         "year": str(description.year or ""),
         "isrc": " ".join(description.isrcs),
     }
-    folded = {field: " ".join(_indexed(text, field)) for field, text in texts.items()}
+    folded = {
+        field: text.lower() if field == "isrc" else " ".join(indexed_words_of(text))
+        for field, text in texts.items()
+    }
     return tantivy.Document(id=recording.id, text=" ".join(folded.values()), **folded)
-
-
-def _indexed(text: str, field: str) -> list[str]:
-    """The words of `text`, and those behind an elision: L'Été is found as lete and as ete."""
-    words = _words(text, field)
-    parted = _words(text.replace("'", " ").replace("’", " "), field)
-    return words + [word for word in parted if word not in words]
-
-
-def _words(text: str, field: str) -> list[str]:
-    """`text` as the words that are indexed and looked for."""
-    if field == "isrc":
-        return fold(text.replace("-", "")).split()
-    spaced = "".join(f" {c} " if _is_unspaced(c) else c for c in fold(text))
-    return spaced.split()
-
-
-def _is_unspaced(character: str) -> bool:
-    return ord(character) > 0xE00 and unicodedata.name(character, "").startswith(_UNSPACED)

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 import tantivy
 
 from sonotheque.catalogue.normalise import index_words
+from sonotheque.catalogue.query import FIELDS
 from sonotheque.catalogue.vocabulary import write_vocabulary
 from sonotheque.store import files
 from sonotheque.store.engine import seal
@@ -32,7 +33,7 @@ pc: Any = pyarrow.compute
 Progress = Callable[[str, int, int], None]
 Weights = npt.NDArray[np.uint64]
 
-FIELDS = ("title", "artist", "album", "label")
+
 VOCABULARY_NAME = "vocabulary.arrow"
 SMALLEST_SHARD = 1 << 14
 LARGEST_SHARD = 1 << 25
@@ -54,7 +55,8 @@ def weights(popularity: Any, streams: Any) -> Weights:
     listened = popularity.astype(np.uint64) << np.uint64(40)
     listened |= np.minimum(streams, _STREAMS_MAX).astype(np.uint64)
     chance = np.random.default_rng(len(listened)).integers(0, 1 << 16, len(listened), np.uint64)
-    return listened << np.uint64(16) | chance
+    found: Weights = listened << np.uint64(16) | chance
+    return found
 
 
 def cuts(sample: Weights, recordings: int) -> tuple[int, ...]:
@@ -126,7 +128,8 @@ def write_shards(
 def _each_done(tasks: list[tuple[int, Path, list[tuple[Path, int]]]]) -> Iterator[None]:
     if sum(rows for rows, _, _ in tasks) <= _INLINE_RECORDINGS_MAX:
         for _, final, parts in tasks:
-            yield _write_shard(final, parts)
+            _write_shard(final, parts)
+            yield
         return
     # Not by fork: Arrow and DuckDB have threads running.
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as workers:

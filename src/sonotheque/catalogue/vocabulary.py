@@ -37,7 +37,7 @@ def write_vocabulary(path: Path, tables: list[pa.Table]) -> None:
     empty = pa.table({"word": pa.array([], pa.large_string()), "count": pa.array([], pa.int64())})
     summed = pa.concat_tables([empty, *tables]).group_by("word").aggregate([("count", "sum")])
     summed = summed.sort_by("word")
-    words = summed["word"].combine_chunks()
+    words: Any = summed["word"].combine_chunks()
     hashes = np.array([hash_text(word) for word in words.to_pylist()], np.uint64)
     order = np.argsort(hashes)
     letters = json.dumps(_letters(words)).encode()

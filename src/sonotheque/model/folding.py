@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+
+UNSPACED = (
+    (0x0E00, 0x0FFF),  # Thai, Lao, Tibetan
+    (0x1000, 0x109F),  # Myanmar
+    (0x1780, 0x17FF),  # Khmer
+    (0x3005, 0x3007),  # 々〆〇
+    (0x3041, 0x30FA),  # Hiragana, Katakana
+    (0x30FC, 0x30FF),  # ー and the iteration marks
+    (0x31F0, 0x31FF),  # Katakana of Ainu
+    (0x3400, 0x4DBF),  # Han, extension A
+    (0x4E00, 0x9FFF),  # Han
+    (0x20000, 0x323AF),  # Han, further extensions
+)
+"""Code points (first, last) of scripts that put no spaces between words, as they are after NFKD
+(Unicode 15, Blocks.txt)."""
+_UNSPACED = re.compile("([" + "".join(f"{chr(a)}-{chr(b)}" for a, b in UNSPACED) + "])")
 
 
 def fold(text: str) -> str:
@@ -19,3 +36,15 @@ def fold(text: str) -> str:
         elif kind != "M" and character not in "'’":
             kept.append(" ")
     return " ".join("".join(kept).split())
+
+
+def words_of(text: str) -> list[str]:
+    """`text` as the words it is looked for by: folded, unspaced scripts sign by sign."""
+    return _UNSPACED.sub(r" \1 ", fold(text)).split()
+
+
+def indexed_words_of(text: str) -> list[str]:
+    """The words by which `text` is found: also those behind an elision (L'Été: lete, l, ete)."""
+    words = words_of(text)
+    parted = words_of(text.replace("'", " ").replace("’", " "))
+    return words + [word for word in parted if word not in words]

@@ -27,6 +27,7 @@ IMPORTS_NAME = "imports"
 ROWS_NAME = "rows.parquet"
 QUARANTINE_NAME = "quarantine.jsonl"
 IMPORT_NAME = "import.json"
+ADDITIONS_NAME = "additions"
 LOCK_NAME = ".lock"
 
 _FIELDS: list[pa.Field[Any]] = [
@@ -151,6 +152,12 @@ def import_directories(catalogue_directory: Path) -> list[Path]:
     parent = catalogue_directory / IMPORTS_NAME
     found = [path for path in parent.glob("*") if path.name.isdecimal()]
     return sorted(found, key=lambda path: int(path.name))
+
+
+def additions_of(catalogue_directory: Path) -> list[Path]:
+    """The snapshots of what imports added that no build has folded in yet, oldest first."""
+    found = (path / ADDITIONS_NAME for path in import_directories(catalogue_directory))
+    return [path for path in found if path.exists()]
 
 
 def _check_provenance(origin: str, licence: str) -> None:
