@@ -26,6 +26,7 @@ from sonotheque.catalogue.isrc_index import pack_many
 from sonotheque.catalogue.lookup import SnapshotSummary, current_number, read_summary
 from sonotheque.catalogue.minting import Mint, mint
 from sonotheque.catalogue.normalise import fold
+from sonotheque.catalogue.plan import Plan
 from sonotheque.catalogue.rows import COLUMNS, ROWS_SUFFIX
 from sonotheque.catalogue.sources import (
     ADDITIONS_NAME,
@@ -65,25 +66,6 @@ _ENGINE_TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a build is made of, decided once. `cuts` part the ISRCs, packed, into buckets; rows
-    without one fall into `buckets_without_isrc` more. `shards` part the recordings by how much
-    they are listened to (see shards.py)."""
-
-    number: int
-    previous: int | None
-    imports: tuple[int, ...]
-    rows: int
-    cuts: tuple[int, ...]
-    buckets_without_isrc: int
-    shards: tuple[int, ...]
-
-    @property
-    def buckets(self) -> int:
-        return len(self.cuts) + 1 + self.buckets_without_isrc
-
-
 def build_snapshot(
     catalogue_directory: Path,
     now: str,
@@ -107,13 +89,10 @@ def build_snapshot(
                 memory_bytes_max=memory_bytes_max, spill=workspace / "spill"
             ) as engine:
                 plan = _plan(engine, catalogue_directory, workspace, memory_bytes_max)
-                build = _Build(engine, catalogue_directory, workspace, plan, progress, minting)
-                build.spread()
-                build.rank()
-            indexes = indexing.Indexing(
-                catalogue_directory, workspace, plan.number, plan.previous, plan.imports
-            )
-            summary = indexes.publish(now, plan.shards, progress)
+                inputs = _inputs(catalogue_directory, plan.previous, plan.imports)
+                make_buckets(engine, workspace, inputs, plan, progress=progress, minting=minting)
+            summary = indexing.index(catalogue_directory, workspace, now, plan, progress=progress)
+            indexing.switch(catalogue_directory, workspace, plan.number)
             files.remove_tree(workspace)
             for number in plan.imports:
                 directory = catalogue_directory / IMPORTS_NAME / str(number)
@@ -167,10 +146,10 @@ def _plan_of(
     pending: tuple[int, ...],
     memory_bytes_max: int,
 ) -> Plan:
-    view_inputs(engine, catalogue, previous, pending)
-    staged = [catalogue / IMPORTS_NAME / str(number) / ROWS_NAME for number in pending]
-    known = read_summary(catalogue / str(previous)).rows if previous else 0
-    rows = known + sum(pq.read_metadata(path).num_rows for path in staged)
+    inputs = _inputs(catalogue, previous, pending)
+    rows = sum(pq.read_metadata(path).num_rows for path in inputs.new)
+    rows += sum(read_summary(directory).rows for directory in inputs.known)
+    view_inputs(engine, inputs)
     one_in = max(1, rows // _SAMPLE_ROWS)
     sample = engine.sql(
         "SELECT isrc, coalesce(popularity, 0) AS popularity, coalesce(streams, 0) AS streams"
@@ -194,27 +173,38 @@ def _plan_of(
     )
 
 
-def view_inputs(
-    engine: Engine, catalogue: Path, previous: int | None, pending: tuple[int, ...]
-) -> None:
-    """Make the view `inputs`: every row of the snapshot before and of the imports since, the
-    recordings that were added in between with the identifiers they were given."""
-    new = [catalogue / IMPORTS_NAME / str(number) / ROWS_NAME for number in pending]
-    listed = ", ".join(quoted(path) for path in new)
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a snapshot is made of: files of staged rows, and the snapshots whose recordings keep
+    their identifiers."""
+
+    new: tuple[Path, ...]
+    known: tuple[Path, ...] = ()
+
+
+def _inputs(catalogue: Path, previous: int | None, pending: tuple[int, ...]) -> Inputs:
+    directories = [catalogue / IMPORTS_NAME / str(number) for number in pending]
+    known = [catalogue / str(previous)] if previous else []
+    # What was added in between stands in the staged rows too, but without its identifiers.
+    known += [path for directory in directories if (path := directory / ADDITIONS_NAME).exists()]
+    return Inputs(tuple(directory / ROWS_NAME for directory in directories), tuple(known))
+
+
+def view_inputs(engine: Engine, inputs: Inputs) -> None:
+    """Make the view `inputs`: every row of `inputs`."""
+    listed = ", ".join(quoted(path) for path in inputs.new)
     parts = [
         f"SELECT {_COLUMNS}, CAST(NULL AS VARCHAR) AS recording_id, '' AS former_ids"
         f" FROM read_parquet([{listed}], hive_partitioning = false)"
     ]
-    directories = [catalogue / str(previous)] if previous else []
-    directories += [path.parent / ADDITIONS_NAME for path in new]
-    known = sorted(
+    stored = [
         path
-        for directory in directories
+        for directory in inputs.known
         for stem in ("recordings", "unmatched")
-        for path in directory.glob(f"{stem}-*{ROWS_SUFFIX}")
-    )
-    if known:
-        parts.append(f"SELECT {_COLUMNS}, recording_id, former_ids FROM {_stored(known)}")
+        for path in sorted(directory.glob(f"{stem}-*{ROWS_SUFFIX}"))
+    ]
+    if stored:
+        parts.append(f"SELECT {_COLUMNS}, recording_id, former_ids FROM {_stored(stored)}")
     engine.execute(f"CREATE OR REPLACE TEMP VIEW inputs AS {' UNION ALL '.join(parts)}")
 
 
@@ -234,12 +224,28 @@ def _stored(paths: list[Path]) -> str:
     )
 
 
+def make_buckets(
+    engine: Engine,
+    workspace: Path,
+    inputs: Inputs,
+    plan: Plan,
+    *,
+    progress: Progress | None = None,
+    minting: Mint = mint,
+) -> None:
+    """Spread `inputs` over the buckets of `plan` and rank each, below `workspace`, for
+    `indexing.index`."""
+    view_inputs(engine, inputs)
+    buckets = _Buckets(engine, workspace, plan, progress, minting)
+    buckets.spread()
+    buckets.rank()
+
+
 @dataclass(frozen=True, slots=True)
-class _Build:
-    """One build under way, up to its ranked buckets."""
+class _Buckets:
+    """The buckets of one build, in the making."""
 
     engine: Engine
-    catalogue: Path
     workspace: Path
     plan: Plan
     progress: Progress | None
@@ -247,7 +253,6 @@ class _Build:
 
     def spread(self) -> None:
         """Spread the rows over the buckets, and find the keys that come again."""
-        view_inputs(self.engine, self.catalogue, self.plan.previous, self.plan.imports)
         self._view_spread()
         spread = self.workspace / "spread"
         for unfinished in _undone(spread):
@@ -304,13 +309,8 @@ class _Build:
         filled = 0
         reader = self.engine.sql("SELECT hash(source, source_id) AS hashed FROM inputs")
         for batch in reader.to_arrow_reader(1 << 20):
-            some = batch.column(0).to_numpy()
-            # The additions to pending imports come besides what was planned with.
-            if filled + len(some) > len(hashes):
-                hashes = np.append(hashes[:filled], np.empty(len(hashes) // 2 + len(some), "u8"))
-            hashes[filled : filled + len(some)] = some
-            filled += len(some)
-        hashes = hashes[:filled]
+            hashes[filled : filled + len(batch)] = batch.column(0).to_numpy()
+            filled += len(batch)
         hashes.sort()
         repeated = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
         del hashes

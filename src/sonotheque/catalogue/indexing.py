@@ -30,11 +30,11 @@ from sonotheque.catalogue.lookup import (
     SOURCES_NAME,
     UPCS_NAME,
     ImportAbout,
-    SnapshotAbout,
     SnapshotSummary,
     read_summary,
 )
 from sonotheque.catalogue.minting import numbers_of
+from sonotheque.catalogue.plan import Plan
 from sonotheque.catalogue.rows import FRAMES_SUFFIX, ROWS_SUFFIX, frames_path, write_rows
 from sonotheque.catalogue.sources import IMPORT_NAME, IMPORTS_NAME
 from sonotheque.errors import Corrupt, Refused
@@ -47,6 +47,7 @@ Column = Any
 Progress = Callable[[str, int, int], None]
 Numbers = npt.NDArray[np.uint64]
 
+SNAPSHOT_DIRECTORY_NAME = "snapshot"
 COUNTS_NAME = "counts.json"
 CHANGES = ("added", "merged", "changed")
 CHANGES_COLUMNS = ("change", "recording_id", "isrc", "title", "artist", "former_ids")
@@ -194,90 +195,90 @@ def doubled_buckets(ranked: Path) -> list[Path]:
     return [path.parent for path in parts if np.isin(np.load(path), doubled).any()]
 
 
-@dataclass(frozen=True, slots=True)
-class Indexing:
-    """The last steps of a build: gather the buckets, index them, and switch."""
+def index(
+    catalogue: Path,
+    workspace: Path,
+    now: str,
+    plan: Plan,
+    *,
+    progress: Progress | None = None,
+) -> SnapshotSummary:
+    """Index the ranked buckets below `workspace` into `workspace/snapshot`, and check the sums.
 
-    catalogue: Path
-    workspace: Path
-    number: int
-    previous: int | None
-    imports: tuple[int, ...]
+    Raises Corrupt where rows were lost, Refused where there are too many recordings.
+    """
+    snapshot = workspace / SNAPSHOT_DIRECTORY_NAME
+    files.make_directory(snapshot)
+    for leftover in snapshot.iterdir():
+        if leftover.name != SEARCH_NAME:
+            leftover.unlink()
+    buckets = sorted((workspace / "ranked").iterdir())
+    counts = [
+        msgspec.json.decode((bucket / COUNTS_NAME).read_bytes(), type=_Counts) for bucket in buckets
+    ]
+    _check_sums(workspace, counts, plan)
+    parts = {path.name: count.recordings for path, count in zip(buckets, counts, strict=True)}
+    firsts = list(accumulate(parts.values(), initial=0))
+    for bucket in buckets:
+        _link_rows(bucket, snapshot)
+    if progress:
+        progress("index", 0, 1)
+    isrcs, bits = _write_isrc_index(buckets, snapshot)
+    _write_key_indexes(buckets, firsts, snapshot)
+    if plan.previous:
+        _write_changes_file(buckets, snapshot / CHANGES_NAME)
+    numbered = list(zip(buckets, firsts, strict=False))
+    shards.write_shards(snapshot / SEARCH_NAME, numbered, plan.shards, progress)
+    before = read_summary(catalogue / str(plan.previous)) if plan.previous else None
+    new = tuple(_import_about(catalogue, number) for number in plan.imports)
+    summary = SnapshotSummary(
+        number=plan.number,
+        built_at=now,
+        recordings=firsts[-1],
+        isrcs=isrcs,
+        rows=sum(count.rows for count in counts),
+        rows_replaced=sum(count.rows_in - count.rows for count in counts),
+        isrc_index_bits_per_key=round(bits, 2),
+        imports=(*before.imports, *new) if before else new,
+        parts=parts,
+        files={
+            str(path.relative_to(snapshot)): path.stat().st_size
+            for path in sorted(snapshot.rglob("*"))
+            if path.is_file()
+        },
+        changes={kind: sum(count.changes.get(kind, 0) for count in counts) for kind in CHANGES},
+        shards=plan.shards,
+        before=(*before.before, before.about()) if before else (),
+    )
+    files.create(snapshot / SNAPSHOT_NAME, msgspec.json.encode(summary))
+    seal(snapshot)
+    return summary
 
-    def publish(
-        self, now: str, shard_cuts: tuple[int, ...], progress: Progress | None
-    ) -> SnapshotSummary:
-        """Index the ranked buckets, check the sums, and switch to the new snapshot."""
-        snapshot = self.workspace / "snapshot"
-        files.make_directory(snapshot)
-        for leftover in snapshot.iterdir():
-            if leftover.name != SEARCH_NAME:
-                leftover.unlink()
-        buckets = sorted((self.workspace / "ranked").iterdir())
-        counts = [
-            msgspec.json.decode((bucket / COUNTS_NAME).read_bytes(), type=_Counts)
-            for bucket in buckets
-        ]
-        parts = {path.name: count.recordings for path, count in zip(buckets, counts, strict=True)}
-        if sum(parts.values()) >= ROWS_MAX:
-            raise Refused(
-                f"{sum(parts.values())} recordings are more than a snapshot holds",
-                where=str(self.catalogue),
-                remedy=f"import at most {ROWS_MAX} recordings",
-            )
-        firsts = list(accumulate(parts.values(), initial=0))
-        for bucket in buckets:
-            _link_rows(bucket, snapshot)
-        if progress:
-            progress("index", 0, 1)
-        isrcs, bits = _write_isrc_index(buckets, snapshot)
-        _write_key_indexes(buckets, firsts, snapshot)
-        changes = {kind: sum(count.changes.get(kind, 0) for count in counts) for kind in CHANGES}
-        if self.previous:
-            _write_changes_file(buckets, snapshot / CHANGES_NAME)
-        shards.write_shards(
-            snapshot / SEARCH_NAME,
-            list(zip(buckets, firsts, strict=False)),
-            shard_cuts,
-            progress,
+
+def switch(catalogue: Path, workspace: Path, number: int) -> None:
+    """Make the indexed snapshot the one in use."""
+    final = catalogue / str(number)
+    # There only where this build was killed between here and the switch.
+    files.remove_tree(final)
+    files.move(workspace / SNAPSHOT_DIRECTORY_NAME, final)
+    files.replace(catalogue / CURRENT_NAME, f"{number}\n".encode())
+
+
+def _check_sums(workspace: Path, counts: list[_Counts], plan: Plan) -> None:
+    rows_in = sum(count.rows_in for count in counts)
+    if rows_in != plan.rows:
+        raise Corrupt(
+            f"{plan.rows} rows went in and {rows_in} came out",
+            where=str(workspace),
+            remedy="remove that directory and build again",
         )
-        summary = SnapshotSummary(
-            number=self.number,
-            built_at=now,
-            recordings=firsts[-1],
-            isrcs=isrcs,
-            rows=sum(count.rows for count in counts),
-            rows_replaced=sum(count.rows_in - count.rows for count in counts),
-            isrc_index_bits_per_key=round(bits, 2),
-            imports=self._imports(),
-            parts=parts,
-            files={
-                str(path.relative_to(snapshot)): path.stat().st_size
-                for path in sorted(snapshot.rglob("*"))
-                if path.is_file()
-            },
-            changes=changes,
-            shards=shard_cuts,
-            before=self._before(),
+    recordings = sum(count.recordings for count in counts)
+    if recordings >= ROWS_MAX:
+        raise Refused(
+            f"{recordings} recordings are more than a snapshot holds",
+            where=str(workspace.parent),
+            remedy=f"import at most {ROWS_MAX} recordings",
         )
-        files.create(snapshot / SNAPSHOT_NAME, msgspec.json.encode(summary))
-        seal(snapshot)
-        final = self.catalogue / str(self.number)
-        # There only where this build was killed between here and the switch.
-        files.remove_tree(final)
-        files.move(snapshot, final)
-        files.replace(self.catalogue / CURRENT_NAME, f"{self.number}\n".encode())
-        return summary
-
-    def _imports(self) -> tuple[ImportAbout, ...]:
-        before = read_summary(self.catalogue / str(self.previous)).imports if self.previous else ()
-        return before + tuple(import_about(self.catalogue, number) for number in self.imports)
-
-    def _before(self) -> tuple[SnapshotAbout, ...]:
-        if not self.previous:
-            return ()
-        summary = read_summary(self.catalogue / str(self.previous))
-        return (*summary.before, summary.about())
 
 
 def retire(directory: Path) -> None:
@@ -291,7 +292,7 @@ def retire(directory: Path) -> None:
     files.sync_directory(directory)
 
 
-def import_about(catalogue: Path, number: int) -> ImportAbout:
+def _import_about(catalogue: Path, number: int) -> ImportAbout:
     about = json.loads((catalogue / IMPORTS_NAME / str(number) / IMPORT_NAME).read_bytes())
     return ImportAbout(number, about["origin"], about["licence"], about["at"])
 

@@ -168,6 +168,16 @@ class Snapshot:
             )
         ]
 
+    def has_isrc(self, packed: int) -> bool:
+        """Whether a recording stands under, or may carry besides, the packed ISRC."""
+        return self._isrcs.rank(packed) is not None or bool(
+            self._other_isrcs.candidates(hash_number(packed))
+        )
+
+    def has_source(self, source: str, source_id: str) -> bool:
+        """Whether there is a recording that `source` calls `source_id`."""
+        return bool(self.by_source(source, source_id))
+
     @cached_property
     def search(self) -> ShardSearch:
         return ShardSearch(self.directory / SEARCH_NAME)
