@@ -17,6 +17,7 @@ import zstandard
 
 from sonotheque.catalogue import build, shards
 from sonotheque.catalogue.build import build_snapshot
+from sonotheque.catalogue.changes import changes_since
 from sonotheque.catalogue.lookup import (
     Snapshot,
     SnapshotSummary,
@@ -245,28 +246,22 @@ def test_a_build_in_many_buckets_resumes_after_every_step(
     monkeypatch.setattr(shards, "SMALLEST_SHARD", 500)
     catalogue = tmp_path / "catalogue"
     taken(catalogue, universe)
-    told: list[tuple[str, int, int]] = []
+    monkeypatch.setattr(build, "_PIECE_ROW_BYTES", MEMORY // 7_000)
+    told: set[tuple[str, int, int]] = set()
 
-    def stop_after(steps: int) -> build.Progress:
-        left = iter(range(steps + 2))
+    def stop_at_what_is_new(step: str, done: int, of: int) -> None:
+        if (step, done, of) not in told:
+            told.add((step, done, of))
+            raise Stopped
 
-        def progress(step: str, done: int, of: int) -> None:
-            told.append((step, done, of))
-            if next(left, None) is None:
-                raise Stopped
-
-        return progress
-
-    stops = 0
     while True:
         try:
-            summary = make(catalogue, progress=stop_after(stops))
+            summary = make(catalogue, progress=stop_at_what_is_new)
             break
         except Stopped:
             assert current_number(catalogue) is None
-            stops += 1
-    assert stops > 6
-    assert {step for step, _, of in told if of > 2} == {"rank", "search"}
+    assert {step for step, _, of in told if of > 2} == {"spread", "rank", "search"}
+    assert {step for step, _, _ in told} == {"spread", "compare", "rank", "index", "search"}
     assert summary.rows == 20_000
     isrcs = [row["isrc"] for row in rows_of(catalogue, "recordings") if row["isrc"]]
     assert isrcs == sorted(set(isrcs))
@@ -335,3 +330,86 @@ def test_no_snapshot_yet(tmp_path: Path) -> None:
     assert current_snapshot(tmp_path) is None
     with pytest.raises(NotFound):
         Snapshot.open(tmp_path)
+
+
+def test_a_recording_with_several_isrcs_is_found_by_each(tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue"
+    take(
+        catalogue,
+        {"source_id": 1, "isrc": f"{B};{A}", "title": "Both"},
+        {"source_id": 2, "isrc": B, "title": "Both"},
+        {"source_id": 3, "isrc": f"{C};{B}", "title": "Both"},
+    )
+    assert make(catalogue).recordings == 1
+    found = {opened(catalogue).by_isrc(isrc) for isrc in (A, B, C)}
+    [[recording]] = found
+    assert set(recording.description.isrcs) == {A, B, C}
+
+
+def test_recordings_found_to_be_one_are_found_by_both_identifiers(tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue"
+    take(catalogue, {"source_id": 1, "isrc": A}, {"source_id": 2, "isrc": B, "popularity": 50})
+    make(catalogue)
+    ids = {id_of(catalogue, A), id_of(catalogue, B)}
+    take(catalogue, {"source_id": 3, "isrc": f"{A};{B}"}, now=LATER)
+    summary = make(catalogue, LATER)
+    assert (summary.recordings, summary.changes) == (1, {"added": 0, "merged": 1, "changed": 0})
+    [recording] = opened(catalogue).by_isrc(B)
+    assert recording.id in ids
+    assert {opened(catalogue).by_id(one) for one in ids} == {recording}
+    # And over the next build, which has nothing to say of it.
+    take(catalogue, {"source_id": 9}, now=LATER)
+    make(catalogue, LATER)
+    assert {opened(catalogue).by_id(one) for one in ids} == {recording}
+
+
+def test_a_row_that_comes_to_another_recording_brings_no_second_identifier(tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue"
+    take(
+        catalogue,
+        {"source_id": 1, "isrc": A, "popularity": 9},
+        {"source_id": 2, "isrc": A},
+        {"source_id": 3, "isrc": B},
+    )
+    make(catalogue)
+    first, second = id_of(catalogue, A), id_of(catalogue, B)
+    # The describing row moves to B, and 3 to A: each keeps what its ISRC had.
+    take(catalogue, {"source_id": 1, "isrc": B}, {"source_id": 3, "isrc": A})
+    make(catalogue)
+    assert (id_of(catalogue, A), id_of(catalogue, B)) == (first, second)
+    assert opened(catalogue).summary.recordings == 2
+
+
+def test_what_changed_is_listed(tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue"
+    rows = [{"source_id": 1, "isrc": A, "title": "Old"}, {"source_id": 2, "isrc": B}]
+    take(catalogue, *rows)
+    assert make(catalogue).changes == {"added": 2, "merged": 0, "changed": 0}
+    # The same table again, with one title put right and one row more.
+    rows[0]["title"] = "New"
+    take(catalogue, *rows, {"source_id": 3, "isrc": C}, now=LATER)
+    summary = make(catalogue, LATER)
+    assert summary.changes == {"added": 1, "merged": 0, "changed": 1}
+    assert [about.number for about in summary.before] == [1]
+    listed = [(change.kind, change.title) for change in changes_since(catalogue, 1)]
+    assert sorted(listed) == [("added", "T"), ("changed", "New")]
+    assert list(changes_since(catalogue, 2)) == []
+
+
+def test_listens_count_for_recordings_that_somebody_describes(tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue"
+    take(catalogue, {"source_id": 1, "isrc": A, "title": "Heard"})
+    path = tmp_path / "listens.csv"
+    path.write_text(f"isrc,listens\n{A},1000\n{B},10\n")
+    import_source("listens", catalogue, path, origin="a radio", licence="CC0-1.0", now=NOW)
+    summary = make(catalogue)
+    assert (summary.recordings, summary.rows) == (1, 3)
+    [recording] = opened(catalogue).by_isrc(A)
+    assert (recording.description.title, recording.popularity) == ("Heard", 100)
+    assert opened(catalogue).by_isrc(B) == ()
+    # What was counted before anybody described it counts when somebody does.
+    take(catalogue, {"source_id": 2, "isrc": B, "title": "Described later"}, now=LATER)
+    summary = make(catalogue, LATER)
+    assert (summary.recordings, summary.rows) == (2, 4)
+    [recording] = opened(catalogue).by_isrc(B)
+    assert 0 < recording.popularity < 100

@@ -68,6 +68,7 @@ def _plan_of(fresh: pa.Table, number: int, known: Sequence[Snapshot]) -> Plan:
         previous=None,
         imports=(number,),
         rows=len(fresh),
+        piece_rows=ROWS_MAX,
         cuts=(),
         buckets_without_isrc=1,
         shards=cuts,

@@ -45,8 +45,11 @@ Progress = Callable[[str, int, int], None]
 WORKSPACE_NAME = "build"
 _PLAN_NAME = "plan.json"
 _STAYED_NAME = "stayed.parquet"
+_RANKED_NAME = "ranked.done"
 _ROW_BYTES = 2_048
 """Memory the engine needs for a row it ranks, with room to spare."""
+_PIECE_ROW_BYTES = 512
+"""Memory the engine needs for a row it parts."""
 _SAMPLE_ROWS = 1_000_000
 _LINE_BYTES_MAX = 1 << 20
 """Seven texts of 10,000 characters fit in it, whatever the script."""
@@ -166,6 +169,7 @@ def _plan_of(
         imports=pending,
         rows=rows,
         cuts=tuple(sorted({int(isrcs[place]) for place in places})),
+        piece_rows=max(1, memory_bytes_max // _PIECE_ROW_BYTES),
         buckets_without_isrc=max(1, math.ceil(without * _ROW_BYTES / memory_bytes_max)),
         shards=shards.cuts(
             shards.weights(sample["popularity"].to_numpy(), sample["streams"].to_numpy()), rows
@@ -190,22 +194,59 @@ def _inputs(catalogue: Path, previous: int | None, pending: tuple[int, ...]) -> 
     return Inputs(tuple(directory / ROWS_NAME for directory in directories), tuple(known))
 
 
-def view_inputs(engine: Engine, inputs: Inputs) -> None:
-    """Make the view `inputs`: every row of `inputs`."""
-    listed = ", ".join(quoted(path) for path in inputs.new)
-    parts = [
-        f"SELECT {_COLUMNS}, CAST(NULL AS VARCHAR) AS recording_id, '' AS former_ids"
-        f" FROM read_parquet([{listed}], hive_partitioning = false)"
-    ]
-    stored = [
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Some of what goes in: the rows `first` to `last` of a file of staged rows, or a whole file of
+    a snapshot."""
+
+    path: Path
+    first: int = 0
+    last: int = 0
+
+
+def _pieces(inputs: Inputs, rows_max: int) -> list[_Piece]:
+    pieces = []
+    for path in inputs.new:
+        rows = pq.read_metadata(path).num_rows
+        pieces += [
+            _Piece(path, first, min(rows, first + rows_max) - 1)
+            for first in range(0, rows, rows_max)
+        ]
+    return pieces + [_Piece(path) for path in _stored_paths(inputs)]
+
+
+def _stored_paths(inputs: Inputs) -> list[Path]:
+    return [
         path
         for directory in inputs.known
         for stem in ("recordings", "unmatched")
         for path in sorted(directory.glob(f"{stem}-*{ROWS_SUFFIX}"))
     ]
-    if stored:
+
+
+def view_inputs(engine: Engine, inputs: Inputs) -> None:
+    """Make the view `inputs`: every row of `inputs`."""
+    parts = [_staged(list(inputs.new))] if inputs.new else []
+    if stored := _stored_paths(inputs):
         parts.append(f"SELECT {_COLUMNS}, recording_id, former_ids FROM {_stored(stored)}")
     engine.execute(f"CREATE OR REPLACE TEMP VIEW inputs AS {' UNION ALL '.join(parts)}")
+
+
+def _view_piece(engine: Engine, piece: _Piece) -> None:
+    query = f"SELECT {_COLUMNS}, recording_id, former_ids FROM {_stored([piece.path])}"
+    if not piece.path.name.endswith(ROWS_SUFFIX):
+        query = (
+            f"{_staged([piece.path])} WHERE file_row_number BETWEEN {piece.first} AND {piece.last}"
+        )
+    engine.execute(f"CREATE OR REPLACE TEMP VIEW inputs AS {query}")
+
+
+def _staged(paths: list[Path]) -> str:
+    listed = ", ".join(quoted(path) for path in paths)
+    return (
+        f"SELECT {_COLUMNS}, CAST(NULL AS VARCHAR) AS recording_id, '' AS former_ids FROM"
+        f" read_parquet([{listed}], hive_partitioning = false, file_row_number = true)"
+    )
 
 
 def _stored(paths: list[Path]) -> str:
@@ -235,10 +276,13 @@ def make_buckets(
 ) -> None:
     """Spread `inputs` over the buckets of `plan` and rank each, below `workspace`, for
     `indexing.index`."""
-    view_inputs(engine, inputs)
-    buckets = _Buckets(engine, workspace, plan, progress, minting)
-    buckets.spread()
-    buckets.rank()
+    buckets = _Buckets(engine, workspace, inputs, plan, progress, minting)
+    if not (workspace / _RANKED_NAME).exists():
+        buckets.spread()
+        buckets.rank()
+        files.replace(workspace / _RANKED_NAME, b"")
+    for name in ("spread", "twice"):
+        files.remove_tree(workspace / name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,24 +291,33 @@ class _Buckets:
 
     engine: Engine
     workspace: Path
+    inputs: Inputs
     plan: Plan
     progress: Progress | None
     minting: Mint
 
     def spread(self) -> None:
-        """Spread the rows over the buckets, and find the keys that come again."""
+        """Spread the rows over the buckets, a piece at a time: what the engine parts, it holds in
+        memory. Then find the keys that come again."""
+        view_inputs(self.engine, self.inputs)
         self._view_spread()
-        spread = self.workspace / "spread"
-        for unfinished in _undone(spread):
-            self._report("spread", 0, 1)
-            write_parquet(
-                self.engine,
-                "SELECT * FROM spread",
-                unfinished,
-                compression_level=1,
-                partition_by="bucket",
-            )
-            _finish(spread)
+        pieces = _pieces(self.inputs, self.plan.piece_rows)
+        files.make_directory(self.workspace / "spread")
+        for number, piece in enumerate(pieces):
+            self._report("spread", number, len(pieces))
+            for unfinished in _undone(self.workspace / "spread" / f"{number:05d}"):
+                _view_piece(self.engine, piece)
+                write_parquet(
+                    self.engine,
+                    "SELECT * FROM spread",
+                    unfinished,
+                    compression_level=1,
+                    partition_by="bucket",
+                )
+                # Nothing is written where there are no rows.
+                files.make_directory(unfinished)
+                _finish(self.workspace / "spread" / f"{number:05d}")
+        view_inputs(self.engine, self.inputs)
         twice = self.workspace / "twice"
         for unfinished in _undone(twice):
             self._report("compare", 0, 1)
@@ -346,7 +399,7 @@ class _Buckets:
 
     def _rank_bucket(self, number: int) -> None:
         ranked = self.workspace / "ranked" / f"{number:05d}"
-        paths = sorted(self.workspace.glob(f"spread/bucket={number}/*.parquet"))
+        paths = sorted(self.workspace.glob(f"spread/*/bucket={number}/*.parquet"))
         for unfinished in _undone(ranked):
             if not paths:
                 continue

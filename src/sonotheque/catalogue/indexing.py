@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute
 import zstandard
 
-from sonotheque.catalogue import shards
+from sonotheque.catalogue import changes, shards
 from sonotheque.catalogue.isrc_index import pack_many, write_index
 from sonotheque.catalogue.keys import ROWS_MAX, hash_numbers, write_keys
 from sonotheque.catalogue.lookup import (
@@ -49,8 +49,6 @@ Numbers = npt.NDArray[np.uint64]
 
 SNAPSHOT_DIRECTORY_NAME = "snapshot"
 COUNTS_NAME = "counts.json"
-CHANGES = ("added", "merged", "changed")
-CHANGES_COLUMNS = ("change", "recording_id", "isrc", "title", "artist", "former_ids")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,17 +169,17 @@ def _write_changes(path: Path, recordings: pa.Table) -> dict[str, int]:
         pc.make_struct(
             pc.is_null(recordings["carried_id"]), recordings["merges"], recordings["differs"]
         ),
-        *CHANGES,
+        *changes.KINDS,
     )
     with_kinds = recordings.append_column("change", kinds)
     chosen = with_kinds.filter(pc.is_valid(kinds))
-    names = ("id" if name == "recording_id" else name for name in CHANGES_COLUMNS)
+    names = ("id" if name == "recording_id" else name for name in changes.COLUMNS)
     texts = [pc.fill_null(_flat(chosen[name]), "") for name in names]
     lines = pc.binary_join_element_wise(pc.binary_join_element_wise(*texts, "\t"), "\n", "")
     with path.open("wb") as output:
         output.write(lines.buffers()[2] or b"")
     counted = {row["values"]: row["counts"] for row in pc.value_counts(kinds).to_pylist()}
-    return {kind: counted.get(kind, 0) for kind in CHANGES}
+    return {kind: counted.get(kind, 0) for kind in changes.KINDS}
 
 
 def doubled_buckets(ranked: Path) -> list[Path]:
@@ -246,7 +244,9 @@ def index(
             for path in sorted(snapshot.rglob("*"))
             if path.is_file()
         },
-        changes={kind: sum(count.changes.get(kind, 0) for count in counts) for kind in CHANGES},
+        changes={
+            kind: sum(count.changes.get(kind, 0) for count in counts) for kind in changes.KINDS
+        },
         shards=plan.shards,
         before=(*before.before, before.about()) if before else (),
     )
@@ -365,6 +365,6 @@ def _gathered(paths: list[Path], kind: type[Any]) -> npt.NDArray[Any]:
 
 def _write_changes_file(buckets: list[Path], path: Path) -> None:
     with path.open("wb") as output, zstandard.ZstdCompressor(level=3).stream_writer(output) as zst:
-        zst.write("\t".join(CHANGES_COLUMNS).encode() + b"\n")
+        zst.write("\t".join(changes.COLUMNS).encode() + b"\n")
         for bucket in buckets:
             zst.write((bucket / "changes.tsv").read_bytes())

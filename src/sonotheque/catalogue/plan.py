@@ -16,6 +16,8 @@ class Plan:
     imports: tuple[int, ...]
     rows: int
     """How many rows go in."""
+    piece_rows: int
+    """How many are spread at once."""
     cuts: tuple[int, ...]
     buckets_without_isrc: int
     shards: tuple[int, ...] = ()
