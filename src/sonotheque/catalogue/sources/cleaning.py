@@ -74,10 +74,6 @@ _MESSAGES = {
         "nothing to do, unless its tracks went missing on the way",
     ),
     "release.unknown": ("its release is not in releases.csv", "add the release, or take it out"),
-    "release.repeated": (
-        "is listed a second time in releases.csv; the first one holds",
-        "take one of the two out",
-    ),
     "document.too-large": (
         "is larger than a message about releases can be",
         "check that this file is one; split it by its releases",

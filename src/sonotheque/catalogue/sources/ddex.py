@@ -24,7 +24,7 @@ from sonotheque.catalogue.sources.markup import Element, Unfit, parse, text_of
 from sonotheque.catalogue.sources.reading import opened, paths_in
 
 MESSAGE_BYTES_MAX = 1 << 25
-"""Memory: some ten times that at worst."""
+"""Memory: some 1 GB for a message that is made to fill it."""
 
 _DURATION = re.compile(
     r"P(?:(?P<D>\d{1,3})D)?(?:T(?:(?P<H>\d{1,4})H)?(?:(?P<M>\d{1,6})M)?"

@@ -3,7 +3,7 @@
 
 Each track gets its release's title, label, year and licence. Tracks have no identifier; the key is
 `<release>/<disc>-<track>/<digest>`, the digest of title, artist and address, because track numbers
-repeat. The same track listed twice has one key, and the later line holds.
+repeat. The same track listed twice has one key; there, and for releases, the later line holds.
 """
 
 from __future__ import annotations
@@ -42,8 +42,7 @@ def _found(directory: Path) -> Iterator[Row | Fault]:
             remedy=f"name the directory of {_RELEASES_NAME} and {_TRACKS_NAME}",
         )
     releases: dict[str, Release] = {}
-    for line, row, broken in _rows(directory / _RELEASES_NAME, _OF_RELEASE):
-        code = broken or ("release.repeated" if row["id"] in releases else "")
+    for line, row, code in _rows(directory / _RELEASES_NAME, _OF_RELEASE):
         if code:
             yield fault(code, line, {"file": f"{_RELEASES_NAME}:{line}", **row})
         else:

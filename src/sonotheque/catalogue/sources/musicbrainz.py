@@ -24,8 +24,9 @@ from sonotheque.catalogue.sources.gathering import Counted, Row, gather, known_p
 from sonotheque.catalogue.sources.reading import cut_short, lines_of, opened, paths_in
 from sonotheque.errors import BadInput
 
-DOCUMENT_BYTES_MAX = 1 << 26
-"""A line of a dump, or a document of several lines. Memory: some ten times that at worst."""
+DOCUMENT_BYTES_MAX = 1 << 25
+"""A line of a dump, or a document of several lines. Memory: some 250 MB for the dumps, and 1 GB for
+a document that is made to fill it."""
 
 _ENTITIES = ("recording", "release")
 _NAMES = ("*.json", "*.jsonl", *_ENTITIES)
