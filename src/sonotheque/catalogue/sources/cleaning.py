@@ -137,18 +137,16 @@ def clean(chunk: Chunk, *, source: str, year_max: int, listens: bool = False) ->
     """
     checks = _Checks(chunk)
     title = checks.text("title")
+    source_id = checks.text("source_id")
     isrc, other_isrcs = checks.isrcs()
-    streams = checks.integer("streams", 0, 1 << 62, "streams.impossible", pa.int64())
+    date, date_year = checks.date(year_max)
+    year = checks.integer("year", YEAR_MIN, year_max, "date.impossible", pa.int16())
     if listens:
         source_id = pc.fill_null(isrc, "")
         checks.refuse("isrc.missing", pc.equal(checks.text("isrc"), ""))
-        checks.refuse("streams.missing", pc.is_null(streams))
     else:
-        source_id = checks.text("source_id")
         checks.refuse("source-id.missing", pc.equal(source_id, ""))
         checks.refuse("title.missing", pc.equal(title, ""))
-    date, date_year = checks.date(year_max)
-    year = checks.integer("year", YEAR_MIN, year_max, "date.impossible", pa.int16())
     columns = {
         "source": _filled(checks.text("source"), source),
         "source_id": source_id,
@@ -166,9 +164,11 @@ def clean(chunk: Chunk, *, source: str, year_max: int, listens: bool = False) ->
             "duration_ms", 1, DURATION_MS_MAX, "duration.impossible", pa.int32()
         ),
         "popularity": checks.integer("popularity", 0, 100, "popularity.impossible", pa.int8()),
-        "streams": streams,
+        "streams": checks.integer("streams", 0, 1 << 62, "streams.impossible", pa.int64()),
         "line": pa.array(chunk.lines),
     }
+    if listens:
+        checks.refuse("streams.missing", pc.is_null(columns["streams"]))
     rows = pa.record_batch([columns[name] for name in ROW_SCHEMA.names], schema=ROW_SCHEMA)
     if not checks.bad.any():
         return Piece(rows)
