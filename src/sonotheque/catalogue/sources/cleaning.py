@@ -273,11 +273,13 @@ class _Checks:
             numbers = column.cast(pa.int64(), safe=False)
         else:
             texts = self.text(name)
-            self.refuse("number.scientific", pc.match_substring_regex(texts, _SCIENTIFIC))
-            whole = pc.replace_substring_regex(texts, r"^\+|\.0*$", "")
-            is_number = pc.match_substring_regex(whole, "^-?[0-9]{1,18}$")
-            self.refuse(code, pc.invert(pc.or_(is_number, pc.equal(whole, ""))))
-            numbers = pc.if_else(is_number, whole, pa.scalar(None, pa.string())).cast(pa.int64())
+            is_number = pc.match_substring_regex(texts, "^[0-9]{1,18}$")
+            if not pc.all(pc.or_(is_number, pc.equal(texts, ""))).as_py():
+                self.refuse("number.scientific", pc.match_substring_regex(texts, _SCIENTIFIC))
+                texts = pc.replace_substring_regex(texts, r"^\+|\.0*$", "")
+                is_number = pc.match_substring_regex(texts, "^-?[0-9]{1,18}$")
+                self.refuse(code, pc.invert(pc.or_(is_number, pc.equal(texts, ""))))
+            numbers = pc.if_else(is_number, texts, pa.scalar(None, pa.string())).cast(pa.int64())
         return self._within(numbers, low, high, code).cast(kind)
 
     def _within(self, numbers: Column, low: int, high: int, code: str) -> Column:
@@ -295,23 +297,13 @@ class _Checks:
             dates = column.cast(pa.date32(), safe=False)
             years = pc.year(dates)
         else:
-            texts = self.text("release_date")
-            has_form = pc.match_substring_regex(texts, "^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$")
-            full = pc.match_substring_regex(texts, "^.{10}$")
-            # Padded to a whole date, so that a month 13 is found out in one way with a day 32.
-            padded = pc.utf8_slice_codeunits(
-                pc.binary_join_element_wise(texts, "-01-01", ""), 0, 10
-            )
-            padded = pc.if_else(full, texts, padded)
-            padded = pc.if_else(has_form, padded, pa.scalar(None, pa.string()))
-            read = pc.strptime(padded, format="%Y-%m-%d", unit="s", error_is_null=True)
-            # 30 February reads as 1 or 2 March: only what comes back unchanged was a date.
-            real = pc.fill_null(pc.equal(pc.strftime(read, format="%Y-%m-%d"), padded), False)
-            self.refuse("date.impossible", pc.invert(pc.or_(real, pc.equal(texts, ""))))
-            dates = pc.if_else(pc.and_(real, full), read, pa.scalar(None, read.type)).cast(
-                pa.date32()
-            )
-            years = pc.if_else(real, pc.year(read), pa.scalar(None, pa.int64()))
+            # Many rows share a date, and reading one takes long.
+            encoded = self.text("release_date").dictionary_encode()
+            texts, places = encoded.dictionary, encoded.indices
+            dates, years, real = _dates(texts)
+            wrong = pc.invert(pc.or_(real, pc.equal(texts, "")))
+            self.refuse("date.impossible", wrong.take(places))
+            dates, years = dates.take(places), years.take(places)
         return dates, self._within(years, YEAR_MIN, year_max, "date.impossible").cast(pa.int16())
 
     def faults(self) -> tuple[Fault, ...]:
@@ -325,6 +317,22 @@ class _Checks:
             )
             found.append(fault(code, int(self._chunk.lines[place]), row, suggestion))
         return tuple(found)
+
+
+def _dates(texts: Column) -> tuple[Column, Column, Column]:
+    """(the date where `texts` give all of it, its year, whether it is one at all)."""
+    has_form = pc.match_substring_regex(texts, "^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$")
+    full = pc.match_substring_regex(texts, "^.{10}$")
+    # Padded to a whole date, so that a month 13 is found out in one way with a day 32.
+    padded = pc.utf8_slice_codeunits(pc.binary_join_element_wise(texts, "-01-01", ""), 0, 10)
+    padded = pc.if_else(full, texts, padded)
+    padded = pc.if_else(has_form, padded, pa.scalar(None, pa.string()))
+    read = pc.strptime(padded, format="%Y-%m-%d", unit="s", error_is_null=True)
+    # 30 February reads as 1 or 2 March: only what comes back unchanged was a date.
+    real = pc.fill_null(pc.equal(pc.strftime(read, format="%Y-%m-%d"), padded), False)
+    dates = pc.if_else(pc.and_(real, full), read, pa.scalar(None, read.type)).cast(pa.date32())
+    years = pc.if_else(real, pc.year(read), pa.scalar(None, pa.int64()))
+    return dates, years, real
 
 
 def _as_text(column: Column) -> Column:
