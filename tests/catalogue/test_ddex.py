@@ -131,6 +131,15 @@ def test_keys_where_there_is_no_isrc(
     assert [code for _, code in found.codes] == ([] if keys else ["source-id.missing"])
 
 
+def test_the_main_release_goes_before_others(take: Any, tmp_path: Path) -> None:
+    other = ON_GRID.replace("G1", "G2")
+    for first, second in ((ON_GRID, other), (other, ON_GRID)):
+        main = second.replace("<Release>", "<Release IsMainRelease='true'>")
+        (tmp_path / "m.xml").write_text(message("41", recording(OWN), first + main))
+        [row] = take("ddex", tmp_path / "m.xml").rows
+        assert row["source_id"].endswith("#G2" if second is other else "#G1")
+
+
 def test_without_a_sender_the_origin_is_the_source(take: Any, tmp_path: Path) -> None:
     (tmp_path / "m.xml").write_text(OLD.replace("<PartyId>PADPIDA1</PartyId>", ""))
     assert [row["source"] for row in take("ddex", tmp_path / "m.xml").rows] == ["the test"]
