@@ -51,6 +51,17 @@ def test_every_text_is_on_one_line(texts: list[str], begin: int) -> None:
     assert len(piece.rows) + len(piece.faults) == len(titles)
 
 
+def test_every_white_space_of_unicode_is_trimmed() -> None:
+    spaces = [sign for sign in map(chr, range(1, 0x3100)) if sign.isspace()]
+    assert len(spaces) > 25
+    for space in spaces:
+        columns: dict[str, Any] = {
+            "title": pa.array([f"x{space}", f"{space}é", f"{space}", "々"]),
+            "source_id": pa.array(["1", "2", "3", "4"]),
+        }
+        assert cleaned(columns, 4).rows["title"].to_pylist() == ["x", "é", "々"]
+
+
 def test_white_space_within_a_text_without_control_characters_stays() -> None:
     columns: dict[str, Any] = {
         "title": pa.array(["a  b", "a  b\tc", "\x00x\x00", "x" * TEXT_CHARACTERS_MAX + "\n"]),

@@ -117,6 +117,11 @@ def test_csv_rows_say_what_is_wrong_with_them() -> None:
     ]
 
 
+@pytest.mark.parametrize("head", [b"", b"x" * 200_000, b"x" * 2_000_000])
+def test_a_first_line_that_is_no_row_names_no_columns(head: bytes) -> None:
+    assert CsvRows(io.BytesIO(head + b"\n1,2\n")).names in ([], [head[:100].decode()])
+
+
 def test_paths_are_in_the_order_of_their_names(tmp_path: Path) -> None:
     for name in ("b.json", "a/z.json", "a/y.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -258,3 +258,20 @@ def test_no_row_is_lost(rows: list[list[str]], tmp_path: Path) -> None:
     summary = take(tmp_path, path)
     faults(summary)
     assert summary.rows_read == len(rows)
+
+
+@given(
+    content=st.one_of(st.binary(max_size=80), st.text('a,"\n\r\0é', max_size=40)),
+    head=st.booleans(),
+)
+@settings(
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_any_bytes_are_no_trouble(content: bytes | str, head: bool, tmp_path: Path) -> None:
+    any_bytes = content if isinstance(content, bytes) else content.encode()
+    try:
+        faults(take_csv(tmp_path, HEAD.encode() + any_bytes if head else any_bytes))
+    except BadInput:
+        assert not head

@@ -74,10 +74,6 @@ _MESSAGES = {
         "nothing to do, unless its tracks went missing on the way",
     ),
     "release.unknown": ("its release is not in releases.csv", "add the release, or take it out"),
-    "release.repeated": (
-        "is listed a second time in releases.csv; the first one holds",
-        "take one of the two out",
-    ),
     "document.too-large": (
         "is larger than a message about releases can be",
         "check that this file is one; split it by its releases",
@@ -141,18 +137,16 @@ def clean(chunk: Chunk, *, source: str, year_max: int, listens: bool = False) ->
     """
     checks = _Checks(chunk)
     title = checks.text("title")
+    source_id = checks.text("source_id")
     isrc, other_isrcs = checks.isrcs()
-    streams = checks.integer("streams", 0, 1 << 62, "streams.impossible", pa.int64())
+    date, date_year = checks.date(year_max)
+    year = checks.integer("year", YEAR_MIN, year_max, "date.impossible", pa.int16())
     if listens:
         source_id = pc.fill_null(isrc, "")
         checks.refuse("isrc.missing", pc.equal(checks.text("isrc"), ""))
-        checks.refuse("streams.missing", pc.is_null(streams))
     else:
-        source_id = checks.text("source_id")
         checks.refuse("source-id.missing", pc.equal(source_id, ""))
         checks.refuse("title.missing", pc.equal(title, ""))
-    date, date_year = checks.date(year_max)
-    year = checks.integer("year", YEAR_MIN, year_max, "date.impossible", pa.int16())
     columns = {
         "source": _filled(checks.text("source"), source),
         "source_id": source_id,
@@ -170,9 +164,11 @@ def clean(chunk: Chunk, *, source: str, year_max: int, listens: bool = False) ->
             "duration_ms", 1, DURATION_MS_MAX, "duration.impossible", pa.int32()
         ),
         "popularity": checks.integer("popularity", 0, 100, "popularity.impossible", pa.int8()),
-        "streams": streams,
+        "streams": checks.integer("streams", 0, 1 << 62, "streams.impossible", pa.int64()),
         "line": pa.array(chunk.lines),
     }
+    if listens:
+        checks.refuse("streams.missing", pc.is_null(columns["streams"]))
     rows = pa.record_batch([columns[name] for name in ROW_SCHEMA.names], schema=ROW_SCHEMA)
     if not checks.bad.any():
         return Piece(rows)
@@ -277,11 +273,13 @@ class _Checks:
             numbers = column.cast(pa.int64(), safe=False)
         else:
             texts = self.text(name)
-            self.refuse("number.scientific", pc.match_substring_regex(texts, _SCIENTIFIC))
-            whole = pc.replace_substring_regex(texts, r"^\+|\.0*$", "")
-            is_number = pc.match_substring_regex(whole, "^-?[0-9]{1,18}$")
-            self.refuse(code, pc.invert(pc.or_(is_number, pc.equal(whole, ""))))
-            numbers = pc.if_else(is_number, whole, pa.scalar(None, pa.string())).cast(pa.int64())
+            is_number = pc.match_substring_regex(texts, "^[0-9]{1,18}$")
+            if not pc.all(pc.or_(is_number, pc.equal(texts, ""))).as_py():
+                self.refuse("number.scientific", pc.match_substring_regex(texts, _SCIENTIFIC))
+                texts = pc.replace_substring_regex(texts, r"^\+|\.0*$", "")
+                is_number = pc.match_substring_regex(texts, "^-?[0-9]{1,18}$")
+                self.refuse(code, pc.invert(pc.or_(is_number, pc.equal(texts, ""))))
+            numbers = pc.if_else(is_number, texts, pa.scalar(None, pa.string())).cast(pa.int64())
         return self._within(numbers, low, high, code).cast(kind)
 
     def _within(self, numbers: Column, low: int, high: int, code: str) -> Column:
@@ -299,23 +297,13 @@ class _Checks:
             dates = column.cast(pa.date32(), safe=False)
             years = pc.year(dates)
         else:
-            texts = self.text("release_date")
-            has_form = pc.match_substring_regex(texts, "^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$")
-            full = pc.match_substring_regex(texts, "^.{10}$")
-            # Padded to a whole date, so that a month 13 is found out in one way with a day 32.
-            padded = pc.utf8_slice_codeunits(
-                pc.binary_join_element_wise(texts, "-01-01", ""), 0, 10
-            )
-            padded = pc.if_else(full, texts, padded)
-            padded = pc.if_else(has_form, padded, pa.scalar(None, pa.string()))
-            read = pc.strptime(padded, format="%Y-%m-%d", unit="s", error_is_null=True)
-            # 30 February reads as 1 or 2 March: only what comes back unchanged was a date.
-            real = pc.fill_null(pc.equal(pc.strftime(read, format="%Y-%m-%d"), padded), False)
-            self.refuse("date.impossible", pc.invert(pc.or_(real, pc.equal(texts, ""))))
-            dates = pc.if_else(pc.and_(real, full), read, pa.scalar(None, read.type)).cast(
-                pa.date32()
-            )
-            years = pc.if_else(real, pc.year(read), pa.scalar(None, pa.int64()))
+            # Many rows share a date, and reading one takes long.
+            encoded = self.text("release_date").dictionary_encode()
+            texts, places = encoded.dictionary, encoded.indices
+            dates, years, real = _dates(texts)
+            wrong = pc.invert(pc.or_(real, pc.equal(texts, "")))
+            self.refuse("date.impossible", wrong.take(places))
+            dates, years = dates.take(places), years.take(places)
         return dates, self._within(years, YEAR_MIN, year_max, "date.impossible").cast(pa.int16())
 
     def faults(self) -> tuple[Fault, ...]:
@@ -329,6 +317,22 @@ class _Checks:
             )
             found.append(fault(code, int(self._chunk.lines[place]), row, suggestion))
         return tuple(found)
+
+
+def _dates(texts: Column) -> tuple[Column, Column, Column]:
+    """(the date where `texts` give all of it, its year, whether it is one at all)."""
+    has_form = pc.match_substring_regex(texts, "^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$")
+    full = pc.match_substring_regex(texts, "^.{10}$")
+    # Padded to a whole date, so that a month 13 is found out in one way with a day 32.
+    padded = pc.utf8_slice_codeunits(pc.binary_join_element_wise(texts, "-01-01", ""), 0, 10)
+    padded = pc.if_else(full, texts, padded)
+    padded = pc.if_else(has_form, padded, pa.scalar(None, pa.string()))
+    read = pc.strptime(padded, format="%Y-%m-%d", unit="s", error_is_null=True)
+    # 30 February reads as 1 or 2 March: only what comes back unchanged was a date.
+    real = pc.fill_null(pc.equal(pc.strftime(read, format="%Y-%m-%d"), padded), False)
+    dates = pc.if_else(pc.and_(real, full), read, pa.scalar(None, read.type)).cast(pa.date32())
+    years = pc.if_else(real, pc.year(read), pa.scalar(None, pa.int64()))
+    return dates, years, real
 
 
 def _as_text(column: Column) -> Column:

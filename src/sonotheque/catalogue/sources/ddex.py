@@ -24,11 +24,12 @@ from sonotheque.catalogue.sources.markup import Element, Unfit, parse, text_of
 from sonotheque.catalogue.sources.reading import opened, paths_in
 
 MESSAGE_BYTES_MAX = 1 << 25
-"""Memory: some ten times that at worst."""
+"""Memory: some 1 GB for a message that is made to fill it."""
 
 _DURATION = re.compile(
     r"P(?:(?P<D>\d{1,3})D)?(?:T(?:(?P<H>\d{1,4})H)?(?:(?P<M>\d{1,6})M)?"
-    r"(?:(?P<S>\d{1,8}(?:\.\d{1,9})?)S)?)?"
+    r"(?:(?P<S>\d{1,8}(?:\.\d{1,9})?)S)?)?",
+    re.ASCII,
 )
 _SECONDS = {"D": 86_400, "H": 3_600, "M": 60, "S": 1}
 _P_LINE = re.compile(r"^(?:\(P\)|℗)?\s*(?:[0-9]{4}\b)?\s*", re.IGNORECASE)
@@ -160,9 +161,9 @@ class _Message:
     def _artist(self, element: Element) -> str:
         if element is None:
             return ""
-        if name := _first(element, "DisplayArtistName"):
-            return name
         for parent in _details(element):
+            if name := text_of(parent, "DisplayArtistName"):
+                return name
             artists = parent.findall("DisplayArtist")
             main = [artist for artist in artists if _role(artist) in _MAIN_ROLES]
             names = [

@@ -3,7 +3,7 @@
 
 Each track gets its release's title, label, year and licence. Tracks have no identifier; the key is
 `<release>/<disc>-<track>/<digest>`, the digest of title, artist and address, because track numbers
-repeat. The same track listed twice has one key, and the later line holds.
+repeat. The same track listed twice has one key; there, and for releases, the later line holds.
 """
 
 from __future__ import annotations
@@ -31,19 +31,18 @@ Release = dict[str, str]
 
 def read_freemusicc(path: Path, *, year_max: int) -> Iterator[Piece]:
     """The tracks in the directory `path`. Raises BadInput."""
-    if not path.is_dir():
-        raise BadInput(
-            "is not a directory" if path.exists() else "does not exist",
-            where=str(path),
-            remedy=f"name the directory of {_RELEASES_NAME} and {_TRACKS_NAME}",
-        )
     return gather(_found(path), source="freemusicc", year_max=year_max)
 
 
 def _found(directory: Path) -> Iterator[Row | Fault]:
+    if not directory.is_dir():
+        raise BadInput(
+            "is not a directory" if directory.exists() else "does not exist",
+            where=str(directory),
+            remedy=f"name the directory of {_RELEASES_NAME} and {_TRACKS_NAME}",
+        )
     releases: dict[str, Release] = {}
-    for line, row, broken in _rows(directory / _RELEASES_NAME, _OF_RELEASE):
-        code = broken or ("release.repeated" if row["id"] in releases else "")
+    for line, row, code in _rows(directory / _RELEASES_NAME, _OF_RELEASE):
         if code:
             yield fault(code, line, {"file": f"{_RELEASES_NAME}:{line}", **row})
         else:

@@ -19,7 +19,7 @@ CHUNK_ROWS = 1 << 16
 CHUNK_CHARACTERS_MAX = 1 << 26
 
 _UNKNOWN_PART = re.compile(r"-(?:00?|\?\?)(?:-.*)?$")
-_CLOCK = re.compile(r"(?:(?P<hours>\d{1,3}):)?(?P<minutes>\d{1,4}):(?P<seconds>[0-5]\d)")
+_CLOCK = re.compile(r"(?:(?P<hours>\d{1,3}):)?(?P<minutes>\d{1,4}):(?P<seconds>[0-5]\d)", re.ASCII)
 
 
 class Row(NamedTuple):

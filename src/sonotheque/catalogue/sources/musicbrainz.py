@@ -24,8 +24,9 @@ from sonotheque.catalogue.sources.gathering import Counted, Row, gather, known_p
 from sonotheque.catalogue.sources.reading import cut_short, lines_of, opened, paths_in
 from sonotheque.errors import BadInput
 
-DOCUMENT_BYTES_MAX = 1 << 26
-"""A line of a dump, or a document of several lines. Memory: some ten times that at worst."""
+DOCUMENT_BYTES_MAX = 1 << 25
+"""A line of a dump, or a document of several lines. Memory: some 250 MB for the dumps, and 1 GB for
+a document that is made to fill it."""
 
 _ENTITIES = ("recording", "release")
 _NAMES = ("*.json", "*.jsonl", *_ENTITIES)
@@ -189,21 +190,29 @@ def _members(reader: IO[bytes], path: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 class _Guarded(io.RawIOBase):
-    """An archive's bytes, of which nobody reads many at once: a header cannot fill the memory."""
+    """An archive's bytes from front to back, of which nobody reads many at once: so no header can
+    fill the memory."""
 
     def __init__(self, reader: IO[bytes]) -> None:
         self._reader = reader
+        self._at = 0
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _TAR_READ_BYTES_MAX:
             raise tarfile.ReadError("a header of it is too large")
-        return self._reader.read(size)
+        content = self._reader.read(size)
+        self._at += len(content)
+        return content
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._reader.seek(offset, whence)
+        if whence != io.SEEK_SET or offset < self._at:
+            raise tarfile.ReadError("its files are not one after the other")
+        while self._at < offset and self.read(min(offset - self._at, _TAR_READ_BYTES_MAX)):
+            pass
+        return self._at
 
     def tell(self) -> int:
-        return self._reader.tell()
+        return self._at
 
 
 def _read(content: bytes, line: int, file: str) -> Iterator[Row | Fault]:

@@ -118,7 +118,10 @@ class CsvRows:
     def __init__(self, reader: IO[bytes], delimiter: str = ",") -> None:
         self._lines = _Texts(reader)
         self._rows = csv.reader(self._lines, delimiter=delimiter)
-        self.names = next(self._rows, [])
+        self.names: list[str] = []
+        # A first line that is no row names no columns.
+        with contextlib.suppress(csv.Error):
+            self.names = next(self._rows, [])
 
     def __iter__(self) -> Iterator[tuple[int, list[str], str]]:
         while True:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from sonotheque.catalogue.sources import ImportSummary, Piece, stage
 from sonotheque.errors import BadInput
-from sonotheque.model.music import SOURCE_KINDS as KINDS
+from sonotheque.model.music import SOURCE_KINDS
 
+KINDS = SOURCE_KINDS
 YEARS_AHEAD_MAX = 2
 """Releases are announced before they appear."""
 
