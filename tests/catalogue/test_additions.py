@@ -17,7 +17,7 @@ from sonotheque.store import db
 NOW = "2026-11-23T12:00:00.000000Z"
 LATER = "2026-11-24T12:00:00.000000Z"
 A, B, C, D = (Isrc(f"FRZ03140000{n}") for n in range(1, 5))
-Take = Callable[..., Any]
+TakeRows = Callable[..., Any]
 
 
 @pytest.fixture
@@ -34,11 +34,11 @@ def titles(catalogue: Catalogue, query: str) -> list[str]:
 
 
 def test_additions_are_found_and_folded_in(
-    take: Take, snapshots: Path, catalogue: Catalogue
+    take_rows: TakeRows, snapshots: Path, catalogue: Catalogue
 ) -> None:
-    take({"source_id": 1, "isrc": A, "title": "Morning"})
+    take_rows({"source_id": 1, "isrc": A, "title": "Morning"})
     build(snapshots, NOW)
-    imported = take(
+    imported = take_rows(
         {"source_id": 2, "isrc": B, "title": "Evening song", "upc": "0123456789012"},
         {"source_id": 3, "title": "Night song"},
         {"source_id": 4, "isrc": A, "title": "Mourning"},
@@ -65,13 +65,13 @@ def test_additions_are_found_and_folded_in(
 
 
 def test_additions_know_those_before_them(
-    take: Take, snapshots: Path, catalogue: Catalogue
+    take_rows: TakeRows, snapshots: Path, catalogue: Catalogue
 ) -> None:
     for number, rows in enumerate(
         ([{"source_id": 1, "isrc": A}], [{"source_id": 2, "isrc": A}, {"source_id": 3, "isrc": B}]),
         1,
     ):
-        imported = take(*rows)
+        imported = take_rows(*rows)
         added = additions.add(snapshots, imported.number, NOW, catalogue.snapshots())
         assert added.recordings == 1, number
     [first], [second] = catalogue.by_isrc(A), catalogue.by_isrc(B)
@@ -82,9 +82,9 @@ def test_additions_know_those_before_them(
 
 
 def test_additions_to_nothing_can_be_made_again(
-    take: Take, snapshots: Path, catalogue: Catalogue
+    take_rows: TakeRows, snapshots: Path, catalogue: Catalogue
 ) -> None:
-    imported = take({"source_id": 1, "isrc": A, "title": "Alone"})
+    imported = take_rows({"source_id": 1, "isrc": A, "title": "Alone"})
     left = snapshots / "imports" / "1" / ".additions.tmp"
     left.mkdir()
     (left / "of a killed run").write_text("")
