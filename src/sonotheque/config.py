@@ -30,7 +30,8 @@ class Root:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one reader may take from the reading room in a day, and one file cost to inspect."""
+    """What one reader may take from the reading room in a day, what one file may cost to inspect,
+    and what a build of the catalogue may hold in its engine."""
 
     reader_bytes_per_day: int = 2_000_000_000
     reader_recordings_per_day: int = 200
@@ -38,6 +39,7 @@ class Limits:
     tag_bytes_max: int = 16_000_000
     inspection_seconds_max: int = 600
     inspection_memory_bytes_max: int = 2_000_000_000
+    catalogue_memory_bytes_max: int = 4_000_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,16 @@
-"""The commands that look things up: find, show, match, import."""
+"""The commands that look things up: find, show, match."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 from argparse import Namespace
 from pathlib import Path
 
 from sonotheque import archive as archives
 from sonotheque.archive import Archive
-from sonotheque.cli import text
+from sonotheque.cli import cataloguing, text
 from sonotheque.cli.answer import Answer
 from sonotheque.errors import BadInput, NotFound
 from sonotheque.model.identifiers import holding_id_of, parse_isrc, parse_recording_id
@@ -23,8 +25,14 @@ def find(arguments: Namespace) -> Answer:
         page = archive.catalogue.find(query, limit=arguments.limit)
     lines = [text.recording_line(recording) for recording in page.recordings]
     if page.total > len(page.recordings):
-        lines.append(f"… and {page.total - len(page.recordings)} more: use --limit")
-    document = {"query": query, "total": page.total, "recordings": page.recordings}
+        at_least = "" if page.total_is_exact else "at least "
+        lines.append(f"… and {at_least}{page.total - len(page.recordings)} more: use --limit")
+    document = {
+        "query": query,
+        "total": page.total,
+        "total_is_exact": page.total_is_exact,
+        "recordings": page.recordings,
+    }
     if not page.recordings:
         return Answer(document, f"Nothing found for {text.cut(query, 55)!r}.", exit_code=1)
     return Answer(document, "\n".join(lines))
@@ -42,14 +50,17 @@ def show(arguments: Namespace) -> Answer:
             holding = archive.vault.holding(holding_id_of(recording.id))
             events = archive.fixity.events_of(holding_id_of(recording.id))
             deposits = Receipts(archive.database).about(recording.id)
+            listed = archive.catalogue.listed(recording.id)
             lines += text.recording(recording)
+            lines += cataloguing.listed_lines(listed) if listed else []
             lines += ["What may be done with it", *text.decisions(decisions)]
-            lines += ["What the ledger says", *(text.statement(s) for s in statements)]
+            lines += ["What the ledger says"] if statements else []
+            lines += [text.statement(statement) for statement in statements]
             lines.append("What is held" if holding else "Nothing of it is held")
             for file in holding.audio if holding else ():
                 lines.append(f"  {text.cut(file.path, 64)}, {text.size(file.byte_count)}")
                 lines += text.sha512(file.sha512)
-            lines.append("What happened to it")
+            lines += ["What happened to it"] if deposits or events else []
             lines += [
                 text.paragraph(
                     f"deposited as {text.cut(item.path, 36)} ({deposit})",
@@ -76,6 +87,7 @@ def show(arguments: Namespace) -> Answer:
                     "deposits": [
                         {"deposit": d, "at": at, "item": item} for d, at, item in deposits
                     ],
+                    "listed": cataloguing.listed_document(listed) if listed else None,
                 }
             )
     return Answer(documents, "\n".join(lines))
@@ -126,41 +138,28 @@ def _matched(archive: Archive, path: Path, matches: tuple[Match, ...]) -> list[s
     return lines
 
 
-def import_source(arguments: Namespace) -> Answer:
-    from sonotheque.catalogue import build
-    from sonotheque.catalogue.sources import registry
-
-    with archives.open_archive(arguments.archive) as archive, archive.writing():
-        now = utc_now()
-        directory = archive.config.catalogue
-        imported = registry.import_source(
-            arguments.source,
-            directory,
-            arguments.path,
-            origin=arguments.origin,
-            licence=arguments.licence,
-            now=now,
-            mapping=arguments.mapping,
-        )
-        built = build.build_snapshot(directory, now, memory_bytes_max=4_000_000_000)
-    lines = [
-        f"{imported.rows_read} rows read, {imported.rows_staged} taken in,"
-        f" {imported.rows_quarantined} set aside",
-    ]
-    if imported.rows_quarantined:
-        lines.append(f"what was set aside, and why: {imported.quarantine}")
-    document = {"import": imported, "snapshot": built}
-    return Answer(document, "\n".join(lines), exit_code=1 if imported.rows_quarantined else 0)
-
-
 def wanted(archive: Archive, which: str) -> tuple[Recording, ...]:
-    """The recording with that identifier, or those with that ISRC. Raises NotFound, BadInput."""
-    found: tuple[Recording, ...]
+    """The recordings that `which` names: an ISRC, an identifier, a UPC or EAN, or what a source
+    calls it (`musicbrainz:…`). Raises NotFound, and BadInput where it is none of those."""
+    if found := _named(archive, which):
+        return found
+    raise NotFound("is not in the catalogue", where=which, remedy="look with `sonotheque find`")
+
+
+def _named(archive: Archive, which: str) -> tuple[Recording, ...]:
+    catalogue = archive.catalogue
+    with contextlib.suppress(BadInput):
+        return catalogue.by_isrc(parse_isrc(which))
+    digits = re.sub(r"[\s-]", "", which)
+    is_upc = re.fullmatch("[0-9]{8,14}", digits) is not None
+    source, colon, source_id = which.partition(":")
+    if colon:
+        return catalogue.by_source(source.strip(), source_id.strip())
     try:
-        found = archive.catalogue.by_isrc(parse_isrc(which))
+        recording = catalogue.get(parse_recording_id(which))
     except BadInput:
-        recording = archive.catalogue.get(parse_recording_id(which))
-        found = (recording,) if recording else ()
-    if not found:
-        raise NotFound("is not in the catalogue", where=which, remedy="look with `sonotheque find`")
-    return found
+        if not is_upc:
+            raise
+        recording = None
+    # Thirteen digits may be an identifier and an EAN.
+    return (recording,) if recording else catalogue.by_upc(digits) if is_upc else ()

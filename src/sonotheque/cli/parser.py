@@ -70,10 +70,14 @@ def _finding(commands: _Commands) -> None:
     find.add_argument("query", metavar="QUERY", nargs="+")
     find.add_argument("--limit", type=_positive, default=20, metavar="N")
     show = _command(commands, "show", "finding:show", "everything about one recording")
-    show.add_argument("which", metavar="ID|ISRC")
+    show.add_argument(
+        "which", metavar="ID|ISRC|UPC|SOURCE:ID", help="an identifier of any of these kinds"
+    )
     match = _command(commands, "match", "finding:match", "is this sound in the archive already?")
     match.add_argument("files", metavar="FILE", nargs="+", type=Path)
-    bring = _command(commands, "import", "finding:import_source", "take in a catalogue of others")
+    bring = _command(
+        commands, "import", "cataloguing:import_source", "take in a catalogue of others"
+    )
     bring.add_argument(
         "source", choices=SOURCE_KINDS, metavar="SOURCE", help=", ".join(SOURCE_KINDS)
     )
@@ -81,6 +85,20 @@ def _finding(commands: _Commands) -> None:
     bring.add_argument("--origin", required=True, help="where the data comes from")
     bring.add_argument("--licence", required=True, help="SPDX identifier or URL")
     bring.add_argument("--mapping", type=Path, metavar="FILE", help="column names (TOML)")
+    catalogue = _command(
+        commands, "catalogue", "cataloguing:catalogue", "what was imported, and folding it in"
+    )
+    catalogue.add_argument(
+        "action",
+        choices=["status", "build", "changes"],
+        metavar="ACTION",
+        nargs="?",
+        default="status",
+        help="status (the default), build, or changes",
+    )
+    catalogue.add_argument(
+        "--since", type=_positive, metavar="N", help="changes: those after snapshot N"
+    )
 
 
 def _rights(commands: _Commands) -> None:
