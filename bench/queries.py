@@ -25,7 +25,7 @@ _POOL_PER_QUERY = 10
 """Recordings looked at for one query: of four, one is popular at all."""
 _ALPHABETS = ("LATIN", "GREEK", "CYRILLIC", "ARABIC")
 _LETTERS_MIN = 5
-_AROUND_WORDS = string.punctuation + "–—…"  # noqa: RUF001
+_AROUND_WORDS = string.punctuation + "–—…"
 
 
 @dataclass(frozen=True, slots=True)
