@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import peers
@@ -40,10 +40,11 @@ def compare(
     for name, start in PEERS.items():
         try:
             with start(workspace) as peer:
-                rows += _beside(peer, ours, subject, universe, seconds_max)
+                found = _beside(peer, ours, subject, universe, seconds_max)
+                rows += [replace(row, what=f"to {peer.name}: {row.what}") for row in found]
         except Unavailable as missing:
             tell(f"{name.upper()} WAS SKIPPED, {missing}")
-            rows.append(Row(f"ours to {name}", f"**skipped**: {missing}", "< 1 ×", False))
+            rows.append(Row(f"to {name}", f"**skipped**: {missing}", "< 1 ×", False))
     return rows
 
 
@@ -57,11 +58,12 @@ def _beside(
     byte_count = peer.bytes_on_disk()
     tell(f"asking {peer.name}")
     isrcs = twice(peer.by_isrc, subject.isrcs)
+    shares = [byte_count / ours.rows for byte_count in (ours.served_bytes, byte_count)]
     rows = [
-        _ratio(f"bytes a row, ours to {peer.name}", ours.served_bytes, byte_count, ours.rows),
-        _faster("Parquet rows to a catalogue in use", ours.built, built),
-        _faster("ISRC to the full record, p50", *(percentile(s, 50) for s in (ours.isrcs, isrcs))),
-        _faster("ISRC to the full record, p99", *(percentile(s, 99) for s in (ours.isrcs, isrcs))),
+        _less("bytes a row", *shares, "{:.0f}".format),
+        _less("Parquet rows to a catalogue in use", ours.built, built),
+        _less("ISRC to the full record, p50", *(percentile(s, 50) for s in (ours.isrcs, isrcs))),
+        _less("ISRC to the full record, p99", *(percentile(s, 99) for s in (ours.isrcs, isrcs))),
     ]
     for kind in ("plain", "prefix"):
         rows += _search(peer, ours.searches[kind], kind, seconds_max)
@@ -86,7 +88,7 @@ def _search(peer: Peer, ours: Searched, kind: str, seconds_max: float) -> list[R
         ours.seconds[:count], ours.is_meant[:count], ours.is_any[:count], ours.asked[:count]
     )
     rows = [
-        _faster(
+        _less(
             f"search, {kind}, {count:,} queries, p{percent}",
             percentile(same.seconds, percent),
             percentile(theirs.seconds, percent),
@@ -97,13 +99,8 @@ def _search(peer: Peer, ours: Searched, kind: str, seconds_max: float) -> list[R
     return [*rows, Row("… what was meant is on the first page / anything is found", shares)]
 
 
-def _faster(what: str, ours: float, theirs: float) -> Row:
+def _less(what: str, ours: float, theirs: float, written: Callable[[float], str] = duration) -> Row:
     ratio = ours / theirs
-    measured = f"{ratio:.2g} × ({duration(ours)} to {duration(theirs)})"
-    return Row(what, measured, "< 1 ×", ratio < 1)
-
-
-def _ratio(what: str, ours: float, theirs: float, of: int) -> Row:
-    ratio = ours / theirs
-    measured = f"{ratio:.2g} × ({ours / of:.0f} to {theirs / of:.0f})"
+    digits = 2 if ratio < 10 else 0
+    measured = f"{ratio:.{digits}f} × ({written(ours)} to {written(theirs)})"
     return Row(what, measured, "< 1 ×", ratio < 1)

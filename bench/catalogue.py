@@ -66,7 +66,7 @@ def run(words: list[str]) -> list[Row]:
     # So that what is on the disk goes away, whoever ends it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="bench-catalogue-", dir=options.dir) as name:
-        workspace = Path(name)
+        workspace = Path(name).resolve()
         # PostgreSQL runs as another user, and must reach its own directory in here.
         workspace.chmod(0o711)
         if options.catalogue:
@@ -189,8 +189,8 @@ def _making(made: Built) -> list[Row]:
         Row("rows imported from Parquet", f"{count / made.imported.wall:,.0f} rows/s"),
         Row(
             f"snapshot built of them, all indexes ({made.summary.recordings:,} recordings)",
-            f"{built.wall / 60:.1f} min, processors {built.cpu / 60:.1f} min",
-            "≤ 90 min",
+            f"{duration(built.wall)}, processor time {duration(built.cpu)}",
+            f"≤ {BUILD_SECONDS_BAR // 60} min",
             built.wall <= BUILD_SECONDS_BAR if is_full else None,
         ),
         Row(

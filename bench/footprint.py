@@ -18,7 +18,7 @@ from typing import Any
 
 from bench.table import Watch
 
-_MEMORY_EVERY_SECONDS = 0.1
+_MEMORY_EVERY_SECONDS = 0.2
 _DISK_EVERY = 10
 """Walking a directory is dearer: one look at it for so many at the memory."""
 _GRACE_SECONDS = 5

@@ -62,8 +62,11 @@ def percentile(seconds: Seconds, percent: float) -> float:
 
 def duration(seconds: float) -> str:
     """In the unit that makes it readable."""
+    if seconds >= 120:
+        return f"{seconds / 60:.1f} min"
     for unit, factor in (("s", 1.0), ("ms", 1e3)):
-        if seconds * factor >= 1:
+        # Rounded to three digits, that is 1.
+        if seconds * factor >= 0.9995:
             return f"{seconds * factor:.3g} {unit}"
     return f"{seconds * 1e6:.3g} µs"
 
