@@ -58,21 +58,28 @@ def _beside(
     byte_count = peer.bytes_on_disk()
     tell(f"asking {peer.name}")
     isrcs = twice(peer.by_isrc, subject.isrcs)
-    shares = [byte_count / ours.rows for byte_count in (ours.served_bytes, byte_count)]
     rows = [
-        _less("bytes a row", *shares, "{:.0f}".format),
+        _less(
+            "bytes a row", ours.served_bytes / ours.rows, byte_count / ours.rows, "{:.0f}".format
+        ),
         _less("Parquet rows to a catalogue in use", ours.built, built),
-        _less("ISRC to the full record, p50", *(percentile(s, 50) for s in (ours.isrcs, isrcs))),
-        _less("ISRC to the full record, p99", *(percentile(s, 99) for s in (ours.isrcs, isrcs))),
+    ]
+    rows += [
+        _less(
+            f"ISRC to the full record, p{percent}",
+            percentile(ours.isrcs, percent),
+            percentile(isrcs, percent),
+        )
+        for percent in (50, 99)
     ]
     for kind in ("plain", "prefix"):
         rows += _search(peer, ours.searches[kind], kind, seconds_max)
     start = time.perf_counter()
     if not peer.prepare_typos():
         return [*rows, Row("search, typo", "— (it cannot)")]
-    rows += _search(peer, ours.searches["typo"], "typo, by pg_trgm", seconds_max)
-    more = (peer.bytes_on_disk() - byte_count) / ours.rows
     taken = duration(time.perf_counter() - start)
+    more = (peer.bytes_on_disk() - byte_count) / ours.rows
+    rows += _search(peer, ours.searches["typo"], "typo, by pg_trgm", seconds_max)
     return [*rows, Row("… for which its index took besides", f"{more:.0f} bytes a row, {taken}")]
 
 

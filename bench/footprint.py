@@ -99,12 +99,13 @@ def _watching(root: int, below: Path | None) -> Iterator[Peak]:
     ended = threading.Event()
 
     def look() -> None:
-        turn = 0
-        while not ended.wait(_MEMORY_EVERY_SECONDS):
+        turn, is_ended = 0, False
+        while not is_ended:
+            is_ended = ended.wait(_MEMORY_EVERY_SECONDS)
             anonymous, process = _memory(root)
             peak.anonymous_bytes = max(peak.anonymous_bytes, anonymous)
             peak.process_bytes = max(peak.process_bytes, process)
-            if below and turn % _DISK_EVERY == 0:
+            if below and (is_ended or turn % _DISK_EVERY == 0):
                 peak.disk_bytes = max(peak.disk_bytes, disk_bytes(below))
             turn += 1
 
