@@ -6,7 +6,6 @@ are in memory then, as far as they fit.
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -82,9 +81,6 @@ def open_subject(directory: Path, workspace: Path, *, isrcs: int, per_kind: int)
     numbers = np.random.default_rng(_SEED).integers(0, snapshot.summary.isrcs, isrcs)
     drawn = [snapshot.numbered(number).description.isrcs[0] for number in numbers.tolist()]
     asked = queries.draw(snapshot, per_kind, _SEED)
-    # What is asked stays in memory: Python need not look through it again and again.
-    gc.collect()
-    gc.freeze()
     return Subject(Catalogue(engine, workspace / "derived", directory), snapshot, drawn, asked)
 
 
