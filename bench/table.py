@@ -1,10 +1,19 @@
-"""A line of a benchmark's result, and the clock it is measured by."""
+"""A line of a benchmark's result, and the clocks it is measured by."""
 
 from __future__ import annotations
 
 import resource
+import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Seconds = npt.NDArray[np.float64]
+Asked = TypeVar("Asked")
 
 
 @dataclass(frozen=True)
@@ -34,3 +43,34 @@ class Watch:
 def _cpu_seconds() -> float:
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def timed(call: Callable[[Asked], Any], asked: Sequence[Asked]) -> Seconds:
+    """How long `call` took for each of `asked`, shape (n,)."""
+    seconds = np.empty(len(asked))
+    for place, one in enumerate(asked):
+        start = time.perf_counter()
+        call(one)
+        seconds[place] = time.perf_counter() - start
+    return seconds
+
+
+def percentile(seconds: Seconds, percent: float) -> float:
+    """Not a number where nothing was measured."""
+    return float(np.percentile(seconds, percent)) if len(seconds) else float("nan")
+
+
+def duration(seconds: float) -> str:
+    """In the unit that makes it readable."""
+    if seconds >= 120:
+        return f"{seconds / 60:.1f} min"
+    for unit, factor in (("s", 1.0), ("ms", 1e3)):
+        # Rounded to three digits, that is 1.
+        if seconds * factor >= 0.9995:
+            return f"{seconds * factor:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} µs"
+
+
+def tell(text: str) -> None:
+    """A line for the person who waits."""
+    print(f"bench: {text}", file=sys.stderr, flush=True)
