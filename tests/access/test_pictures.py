@@ -17,6 +17,7 @@ from sonotheque.model.terms import Answer, Use
 from sonotheque.store.clock import utc_now
 
 OVERVIEW = Overview(
+    listed_count=0,
     recording_count=9,
     holding_count=7,
     held_duration_ms=60_000,

@@ -9,6 +9,8 @@ from litestar import Router, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 
+from sonotheque.access import catalogued
+from sonotheque.access.catalogued import ListedDocument, RecordingsDocument
 from sonotheque.access.dossier import DepositedAs, compile_dossier, required
 from sonotheque.access.pages import look_up
 from sonotheque.access.problems import Problem
@@ -40,6 +42,8 @@ class ArchiveDocument:
     key: str
     """The C2SP verifier key of everything this archive signs."""
     recording_count: int
+    listed_count: int
+    """How many recordings others' catalogues list."""
     holding_count: int
     held_duration_ms: int
     preserved_bytes: int
@@ -52,15 +56,6 @@ class ArchiveDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordingsDocument:
-    """Some recordings of `total`, from `offset` on."""
-
-    recordings: tuple[Recording, ...]
-    total: int
-    offset: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingDocument:
     """Everything about one recording."""
 
@@ -70,6 +65,8 @@ class RecordingDocument:
     holding: Holding | None
     deposits: tuple[DepositedAs, ...]
     fixity: tuple[FixityEvent, ...]
+    listed: ListedDocument | None
+    """What others' catalogues say of it; null where they say nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +155,7 @@ def archive_document(room: InRoom) -> ArchiveDocument:
         contact=config.contact,
         key=room.archive.signer.verifier.text(),
         recording_count=overview.recording_count,
+        listed_count=overview.listed_count,
         holding_count=overview.holding_count,
         held_duration_ms=overview.held_duration_ms,
         preserved_bytes=overview.preserved_bytes,
@@ -174,7 +172,12 @@ def archive_document(room: InRoom) -> ArchiveDocument:
 def recordings(room: InRoom, q: Query, limit: Limit = 20, offset: Offset = 0) -> RecordingsDocument:
     """Search the catalogue; the best come first, and stay in order from page to page."""
     found = look_up(room.archive, q, limit=limit, offset=offset)
-    return RecordingsDocument(recordings=found.recordings, total=found.total, offset=offset)
+    return RecordingsDocument(
+        recordings=found.recordings,
+        total=found.total,
+        total_is_exact=found.total_is_exact,
+        offset=offset,
+    )
 
 
 @get("/recordings/{recording:str}", sync_to_thread=True, responses=_NOT_FOUND)
@@ -188,6 +191,7 @@ def recording(room: InRoom, recording: FromPath[str]) -> RecordingDocument:
         holding=dossier.holding,
         deposits=dossier.deposits,
         fixity=dossier.fixity,
+        listed=dossier.listed,
     )
 
 
@@ -264,6 +268,7 @@ ROUTER = Router(
         recording,
         decisions,
         by_isrc,
+        *catalogued.HANDLERS,
         suggest,
         all_editions,
         edition,

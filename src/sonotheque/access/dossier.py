@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sonotheque.access.catalogued import ListedDocument, listed_document
 from sonotheque.access.media import HEAD_BYTES, Medium, medium_of
 from sonotheque.access.room import Room
 from sonotheque.archive import Archive
@@ -58,6 +59,8 @@ class Dossier:
     deposits: tuple[DepositedAs, ...]
     fixity: tuple[FixityEvent, ...]
     """Newest first."""
+    listed: ListedDocument | None
+    """What others' catalogues say of it."""
 
     def decision(self, use: Use) -> Decision:
         return next(decision for decision in self.decisions if decision.use is use)
@@ -93,6 +96,7 @@ def compile_dossier(room: Room, recording_id: RecordingId, now: str) -> Dossier:
             for deposit, at, item in items
         ),
         fixity=archive.fixity.events_of(holding_id),
+        listed=listed_document(archive, recording_id),
     )
 
 

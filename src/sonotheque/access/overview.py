@@ -27,6 +27,8 @@ class Overview:
     """The archive in numbers, as of some moment."""
 
     recording_count: int
+    listed_count: int
+    """Recordings that others' catalogues list."""
     holding_count: int
     held_duration_ms: int
     preserved_bytes: int
@@ -62,6 +64,7 @@ class Counting:
         # Entries of the ledger begin and end on days, so the day belongs to what was seen.
         state = (
             archive.catalogue.count(),
+            archive.catalogue.count_imported(),
             archive.ledger.size(),
             archive.fixity.last_audit_at(),
             edition_count,
@@ -109,6 +112,7 @@ def count(archive: Archive, edition_count: int, now: str) -> Overview:
     sound = sum(outcomes.get(outcome, 0) for outcome in _SOUND)
     return Overview(
         recording_count=archive.catalogue.count(),
+        listed_count=archive.catalogue.count_imported(),
         holding_count=holding_count,
         held_duration_ms=held_duration_ms,
         preserved_bytes=preserved_bytes,

@@ -19,9 +19,9 @@ from sonotheque.access.rendering import AnyRequest, visit_of
 from sonotheque.access.room import InRoom
 from sonotheque.archive import Archive
 from sonotheque.catalogue.catalogue import Page
-from sonotheque.errors import BadInput, NotFound
+from sonotheque.errors import NotFound
 from sonotheque.model.holdings import FixityEvent, HeldFile, ItemStatus
-from sonotheque.model.identifiers import parse_isrc, parse_recording_id
+from sonotheque.model.identifiers import parse_recording_id
 from sonotheque.model.music import AudioProperties, Recording
 from sonotheque.model.terms import Kind, Status, Use
 from sonotheque.rights.licences import find_licence
@@ -134,8 +134,9 @@ def search(
         "search.html",
         query=query,
         total=found.total,
+        is_exact=found.total_is_exact,
         page=number,
-        pages=min(PAGES_MAX, -(-found.total // PAGE_LENGTH)),
+        pages=pages_of(found, number),
         listed=listed(room.archive, recordings, now),
     )
 
@@ -175,6 +176,7 @@ def recording(request: AnyRequest, room: InRoom, recording: FromPath[str]) -> Re
             for deposit in dossier.deposits
         ],
         fixity=_by_root(dossier.fixity),
+        listed=dossier.listed,
         linked_data=linked_data(dossier),
     )
 
@@ -191,14 +193,17 @@ def about(request: AnyRequest, room: InRoom) -> Response[str]:
 
 
 def look_up(archive: Archive, query: str, *, limit: int, offset: int) -> Page:
-    """Recordings that `query` finds: those of an ISRC where it is one, else by words."""
-    try:
-        recordings = archive.catalogue.by_isrc(parse_isrc(query))
-    except BadInput:
-        recordings = ()
-    if recordings:
+    """Recordings that `query` finds: those with that ISRC, UPC or identifier where it is one,
+    else by words."""
+    if recordings := archive.catalogue.named(query):
         return Page(recordings[offset : offset + limit], len(recordings))
     return archive.catalogue.find(query, limit=limit, offset=offset) if query else Page((), 0)
+
+
+def pages_of(found: Page, number: int) -> int:
+    """How many pages of results there are; where that is not known, one more than this one."""
+    known = -(-found.total // PAGE_LENGTH)
+    return min(PAGES_MAX, known if found.total_is_exact else max(known, number + 1))
 
 
 def listed(archive: Archive, recordings: Sequence[Recording], now: str) -> list[Listed]:

@@ -16,6 +16,7 @@ _REFERENCE = "#/components/schemas/"
 _EXAMPLES = {
     "/api/v1/recordings": "?q=a",
     "/api/v1/suggest": "?q=a",
+    "/api/v1/catalogue/changes": "?since=0",
 }
 """What makes an address without path parameters a working example."""
 

@@ -7,6 +7,7 @@ catalogues is in the current snapshot, and in the additions to it that were impo
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,9 +22,9 @@ from sonotheque.catalogue.rows import StoredRecording
 from sonotheque.catalogue.search import SearchIndex
 from sonotheque.catalogue.shard_search import Prepared
 from sonotheque.catalogue.sources import additions_of
-from sonotheque.errors import Corrupt, EnvironmentFailure, NotFound
+from sonotheque.errors import BadInput, Corrupt, EnvironmentFailure, NotFound
 from sonotheque.model.folding import indexed_words_of
-from sonotheque.model.identifiers import Isrc, RecordingId
+from sonotheque.model.identifiers import Isrc, RecordingId, parse_isrc, parse_recording_id
 from sonotheque.model.music import Recording
 
 RESULTS_MAX = 10_000
@@ -93,6 +94,21 @@ class Catalogue:
     def by_source(self, source: str, source_id: str) -> tuple[Recording, ...]:
         """The imported recordings that `source` calls `source_id`."""
         return self._described(lambda snapshot: snapshot.by_source(source, source_id))
+
+    def named(self, text: str) -> tuple[Recording, ...]:
+        """The recordings that `text` names: by an ISRC, a UPC or EAN, an identifier, or what a
+        source calls it (`musicbrainz:…`); none where it is none of these."""
+        with contextlib.suppress(BadInput):
+            return self.by_isrc(parse_isrc(text))
+        source, colon, source_id = text.partition(":")
+        if colon and (found := self.by_source(source.strip(), source_id.strip())):
+            return found
+        # Thirteen digits may be an identifier and an EAN.
+        with contextlib.suppress(BadInput):
+            if recording := self.get(parse_recording_id(text)):
+                return (recording,)
+        digits = re.sub(r"[\s-]", "", text)
+        return self.by_upc(digits) if re.fullmatch("[0-9]{8,14}", digits) else ()
 
     def find(self, query: str, *, limit: int = 20, offset: int = 0) -> Page:
         """A page of the recordings that `query` finds, best first (see `query`).
@@ -194,12 +210,16 @@ class _Search:
 
     def run(self) -> list[Recording]:
         snapshots = self._catalogue.snapshots()
-        asked = [(snapshot, snapshot.search.prepare(self._query)) for snapshot in snapshots]
+        before: dict[Snapshot, Prepared] = {}
         for how in How:
             if how is How.LOOSE and self.total:
                 break
-            prepared = [(one, ways[how]) for one, ways in asked if how in ways]
-            if self._has_enough(how, prepared):
+            asked = []
+            for snapshot in snapshots:
+                if prepared := snapshot.search.prepare(self._query, how, before.get(snapshot)):
+                    asked.append((snapshot, prepared))
+                    before[snapshot] = prepared
+            if self._has_enough(how, asked):
                 return self._found
         self.is_complete = True
         return self._found

@@ -32,7 +32,8 @@ class Change:
 
 
 def changes_since(catalogue_directory: Path, number: int) -> Iterator[Change]:
-    """What the builds after snapshot `number` changed, oldest first, in bounded memory.
+    """What the builds after snapshot `number` changed, oldest first, in bounded memory; with 0,
+    all of them but the first, which added everything.
 
     Raises NotFound where there is no such snapshot.
     """
@@ -41,15 +42,16 @@ def changes_since(catalogue_directory: Path, number: int) -> Iterator[Change]:
     if current is not None:
         summary = read_summary(catalogue_directory / str(current))
         history = [about.number for about in (*summary.before, summary.about())]
-    if number not in history:
+    if number and number not in history:
         raise NotFound(
             "there is no such snapshot",
             where=str(number),
             remedy="`sonotheque catalogue` lists those there are",
         )
     for later in history:
-        if later > number:
-            yield from _changes_of(catalogue_directory / str(later) / CHANGES_NAME, later)
+        path = catalogue_directory / str(later) / CHANGES_NAME
+        if later > number and path.exists():
+            yield from _changes_of(path, later)
 
 
 def _changes_of(path: Path, number: int) -> Iterator[Change]:

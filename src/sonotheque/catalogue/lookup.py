@@ -22,9 +22,11 @@ import msgspec
 
 from sonotheque.catalogue.isrc_index import KeyIndex, pack
 from sonotheque.catalogue.keys import Keys, hash_id, hash_number, hash_text
+from sonotheque.catalogue.query import FIELDS
 from sonotheque.catalogue.rows import Rows, StoredRecording
 from sonotheque.catalogue.shard_search import ShardSearch
 from sonotheque.errors import Corrupt, NotFound
+from sonotheque.model.folding import indexed_words_of
 from sonotheque.model.identifiers import Isrc, RecordingId, from_crockford
 from sonotheque.model.music import Description, Recording
 
@@ -180,7 +182,11 @@ class Snapshot:
 
     @cached_property
     def search(self) -> ShardSearch:
-        return ShardSearch(self.directory / SEARCH_NAME)
+        return ShardSearch(self.directory / SEARCH_NAME, self._words_of)
+
+    def _words_of(self, number: int) -> dict[str, list[str]]:
+        best = self._rows.get(number).rows[0]
+        return {field: indexed_words_of(getattr(best, field)) for field in FIELDS}
 
     def numbered(self, number: int) -> Recording:
         """The `number`th recording, from 0, as the search index counts them."""

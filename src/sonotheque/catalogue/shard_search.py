@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from sonotheque.catalogue.vocabulary import Vocabulary
 COMPLETIONS_MAX = 64
 NEIGHBOURS_MAX = 16
 """Of a prefix or a misspelt word, the commonest so many words are looked for."""
+CANDIDATES_MAX = 256
+"""So few recordings are looked at one by one."""
 _FIELD_BOOSTS = {"title": 3.0, "artist": 2.5, "album": 1.0, "label": 0.5}
 Terms = tuple[tuple[str, float], ...]
 """Terms that may stand for a word, each with what finding it is worth."""
@@ -29,10 +32,23 @@ class Found:
     total: int
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A query with the terms that may stand for each of its words. `before` was asked before, and
+    is not asked for again. `beginning`: the last word has more endings than its terms."""
+
+    query: Query
+    terms: tuple[Terms, ...]
+    before: Prepared | None
+    beginning: str = ""
+
+
 class ShardSearch:
     """The open search index of a snapshot. Safe to share between threads."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, words_of: Callable[[int], dict[str, list[str]]]) -> None:
+        """`words_of` gives the words of a recording, field by field, by its number."""
+        self._words_of = words_of
         self._vocabulary = Vocabulary(directory / VOCABULARY_NAME)
         self._shards = []
         for path in sorted(directory.glob("[0-9][0-9]")):
@@ -43,25 +59,57 @@ class ShardSearch:
     def __len__(self) -> int:
         return len(self._shards)
 
-    def prepare(self, query: Query) -> dict[How, Prepared]:
-        """`query` as it is asked of each shard, in turn: with every word as it stands; with the
-        last one for a beginning; with any for a beginning or a mistake. A way by which, says the
-        vocabulary, nothing has every word, is left out."""
-        exact = [self._exact(word) for word in query.words]
-        begun = [*exact[:-1], *(self._begun(word) for word in query.words[-1:])]
-        loose = [self._loose(word) for word in query.words]
-        prepared: dict[How, Prepared] = {}
-        before: Prepared | None = None
-        for how, ways in ((How.EXACT, exact), (How.BEGUN, begun), (How.LOOSE, loose)):
-            if all(ways) and (before is None or tuple(ways) != before.terms):
-                before = prepared[how] = Prepared(query, tuple(ways), before)
-        return prepared
+    def prepare(self, query: Query, how: How, before: Prepared | None) -> Prepared | None:
+        """`query` as it is asked of each shard, so that what `before` asked for is left out; None
+        where, says the vocabulary, nothing more can be found so."""
+        match how:
+            case How.EXACT:
+                terms = [self._exact(word) for word in query.words]
+            case How.BEGUN:
+                terms = [self._exact(word) for word in query.words[:-1]]
+                terms += [self._begun(word) for word in query.words[-1:]]
+            case How.LOOSE:
+                terms = [self._loose(word) for word in query.words]
+        if not all(terms) or (before is not None and tuple(terms) == before.terms):
+            return None
+        beginning = ""
+        if how is How.BEGUN and len(query.words) > 1 and len(terms[-1]) >= COMPLETIONS_MAX:
+            beginning = query.words[-1].text
+        return Prepared(query, tuple(terms), before, beginning)
 
     def find(self, prepared: Prepared, shard: int, limit: int) -> Found:
         """The best `limit` recordings in `shard`."""
-        index = self._shards[shard]
-        searcher = index.searcher()
-        asked = _asked(prepared, index.schema)
+        searcher = self._shards[shard].searcher()
+        if prepared.beginning and (found := self._continued(prepared, searcher, shard, limit)):
+            return found
+        return self._search(searcher, _asked(prepared, self._shards[shard].schema), limit)
+
+    def _continued(
+        self, prepared: Prepared, searcher: tantivy.Searcher, shard: int, limit: int
+    ) -> Found | None:
+        """Where few recordings have the words before a beginning: those of them that go on with
+        it, by whichever of its many endings. None where they are not few."""
+        query = prepared.query
+        words, last = query.words[:-1], query.words[-1]
+        others = Prepared(Query(words, query.years), prepared.terms[:-1], None)
+        schema = self._shards[shard].schema
+        clauses = [(tantivy.Occur.Must, tantivy.Query.boolean_query(_wanted(others, schema)))]
+        if prepared.before:
+            before = tantivy.Query.boolean_query(_wanted(prepared.before, schema))
+            clauses.append((tantivy.Occur.MustNot, before))
+        asked = tantivy.Query.boolean_query(clauses)
+        candidates = self._search(searcher, asked, CANDIDATES_MAX)
+        if candidates.total > CANDIDATES_MAX:
+            return None
+        going_on = []
+        for number in candidates.numbers:
+            fields = self._words_of(number)
+            places = [fields[last.field]] if last.field else fields.values()
+            if any(word.startswith(last.text) for place in places for word in place):
+                going_on.append(number)
+        return Found(tuple(going_on[:limit]), len(going_on))
+
+    def _search(self, searcher: tantivy.Searcher, asked: tantivy.Query, limit: int) -> Found:
         found: Any = searcher.search(asked, limit=limit, count=True, weight_by_field="weight")
         addresses = [address for _, address in found.hits]
         rows: list[Any] = searcher.fast_field_values("row", addresses) if addresses else []
@@ -79,16 +127,6 @@ class ShardSearch:
         known = {term for term, _ in terms}
         neighbours = self._vocabulary.neighbours(word.text, NEIGHBOURS_MAX)
         return terms + tuple((term, _MISSPELT) for term in neighbours if term not in known)
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A query with the terms that may stand for each of its words. `before` was asked before, and
-    is not asked for again."""
-
-    query: Query
-    terms: tuple[Terms, ...]
-    before: Prepared | None
 
 
 def _asked(prepared: Prepared, schema: tantivy.Schema) -> tantivy.Query:

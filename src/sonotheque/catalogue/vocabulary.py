@@ -104,7 +104,8 @@ class Vocabulary:
         return place < len(self) and self._words[place].as_py() == word
 
     def _alphabet(self, word: str) -> str:
-        scripts = sorted({_script(letter) for letter in word})
+        # One digit for another is another number, not a typo.
+        scripts = sorted({_script(letter) for letter in word} - {"DIGIT"})
         return "".join(self._letters.get(script, "") for script in scripts)
 
 
@@ -149,5 +150,5 @@ def _letters(words: Any) -> dict[str, str]:
 
 
 def _script(letter: str) -> str:
-    """A letter's script, by the first word of its name; digits are of every script."""
+    """A letter's script, by the first word of its name (DIGIT for the digits of ASCII)."""
     return unicodedata.name(letter, "?").partition(" ")[0]

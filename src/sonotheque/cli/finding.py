@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from argparse import Namespace
@@ -141,25 +140,16 @@ def _matched(archive: Archive, path: Path, matches: tuple[Match, ...]) -> list[s
 def wanted(archive: Archive, which: str) -> tuple[Recording, ...]:
     """The recordings that `which` names: an ISRC, an identifier, a UPC or EAN, or what a source
     calls it (`musicbrainz:…`). Raises NotFound, and BadInput where it is none of those."""
-    if found := _named(archive, which):
+    if found := archive.catalogue.named(which):
         return found
+    is_code = ":" in which or re.sub(r"[\s-]", "", which).isdecimal() or _is_isrc(which)
+    if not is_code:
+        parse_recording_id(which)
     raise NotFound("is not in the catalogue", where=which, remedy="look with `sonotheque find`")
 
 
-def _named(archive: Archive, which: str) -> tuple[Recording, ...]:
-    catalogue = archive.catalogue
-    with contextlib.suppress(BadInput):
-        return catalogue.by_isrc(parse_isrc(which))
-    digits = re.sub(r"[\s-]", "", which)
-    is_upc = re.fullmatch("[0-9]{8,14}", digits) is not None
-    source, colon, source_id = which.partition(":")
-    if colon:
-        return catalogue.by_source(source.strip(), source_id.strip())
+def _is_isrc(text: str) -> bool:
     try:
-        recording = catalogue.get(parse_recording_id(which))
+        return bool(parse_isrc(text))
     except BadInput:
-        if not is_upc:
-            raise
-        recording = None
-    # Thirteen digits may be an identifier and an EAN.
-    return (recording,) if recording else catalogue.by_upc(digits) if is_upc else ()
+        return False
