@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sonotheque.catalogue.provenance import ListedRelease, Said, releases, said
 from sonotheque.catalogue.rows import SourceRow, StoredRecording
 
 
-def row(source: str, **values: object) -> SourceRow:
-    blank: dict[str, object] = dict.fromkeys(("artist", "album", "label", "release_date"), "")
+def row(source: str, **values: Any) -> SourceRow:
+    blank: dict[str, Any] = dict.fromkeys(("artist", "album", "label", "release_date"), "")
     blank |= dict.fromkeys(("year", "duration_ms", "popularity", "streams"))
     blank |= {"title": "T", "isrcs": (), "upc": "", "licence": ""}
     blank |= {"import_number": 1, "first_import": 1}

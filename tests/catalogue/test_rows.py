@@ -81,7 +81,7 @@ def test_any_tool_reads_the_whole(parts: tuple[list[Path], list[int]]) -> None:
     assert text.startswith(HEADER)
     assert text.count(b"\n") == 1 + sum(len(one.rows) for one in read_rows(path))
     # As the handbook says.
-    [[count, titles]] = duckdb.sql(
+    [[count, titles]] = duckdb.execute(
         "SELECT count(*), count(DISTINCT title) FROM"
         f" read_csv('{path}', delim = '\\t', quote = '', header = true)"
     ).fetchall()

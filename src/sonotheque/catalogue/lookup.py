@@ -134,8 +134,10 @@ class Snapshot:
         packed = pack(isrc)
         number = self._isrcs.rank(packed)
         found = [] if number is None else [self._rows.get(number)]
-        others = self._each(self._other_isrcs.candidates(hash_number(packed)))
-        return found + [other for other in others if isrc in _isrcs_of(other)]
+        if self._other_isrcs.count:
+            others = self._each(self._other_isrcs.candidates(hash_number(packed)))
+            found += [other for other in others if isrc in _isrcs_of(other)]
+        return found
 
     def by_id(self, recording: RecordingId) -> Recording | None:
         """The recording that has that identifier, or had it before it was found to be another."""
@@ -194,7 +196,8 @@ class Snapshot:
 
     def recording(self, stored: StoredRecording) -> Recording:
         """`stored` as the catalogue describes it."""
-        best = stored.rows[0]
+        rows = stored.rows
+        best = rows[0]
         return Recording(
             id=RecordingId(stored.id),
             description=Description(
@@ -203,11 +206,11 @@ class Snapshot:
                 album=best.album,
                 label=best.label,
                 year=best.year,
-                isrcs=tuple(Isrc(isrc) for isrc in _isrcs_of(stored)),
+                isrcs=_isrcs_of(stored),
             ),
             duration_ms=best.duration_ms or 0,
-            added_at=self._added_at[min(row.first_import for row in stored.rows)],
-            popularity=max((row.popularity or 0 for row in stored.rows), default=0),
+            added_at=self._added_at[min([row.first_import for row in rows])],
+            popularity=max([row.popularity or 0 for row in rows]),
         )
 
     def appeared_in(self, stored: StoredRecording) -> tuple[int, ...]:
@@ -220,9 +223,11 @@ class Snapshot:
         return [self._rows.get(number) for number in numbers]
 
 
-def _isrcs_of(stored: StoredRecording) -> list[str]:
+def _isrcs_of(stored: StoredRecording) -> tuple[Isrc, ...]:
     """The ISRCs of its rows, the describing row's first."""
-    return list(dict.fromkeys(isrc for row in stored.rows for isrc in row.isrcs))
+    if len(stored.rows) == 1:
+        return stored.rows[0].isrcs
+    return tuple(dict.fromkeys([isrc for row in stored.rows for isrc in row.isrcs]))
 
 
 def current_snapshot(catalogue_directory: Path) -> Snapshot | None:

@@ -24,6 +24,7 @@ import numpy.typing as npt
 import zstandard
 
 from sonotheque.errors import Corrupt
+from sonotheque.model.identifiers import Isrc
 
 COLUMNS = (
     "recording_id",
@@ -51,6 +52,8 @@ FRAME_RECORDINGS = 16
 ROWS_SUFFIX = ".tsv.zst"
 FRAMES_SUFFIX = ".frames"
 _LEVEL = 3
+_JOINT = b"\r"
+"""No value holds one: see cleaning."""
 _FRAMES_AT_ONCE = 16_384
 
 
@@ -99,7 +102,7 @@ class SourceRow(msgspec.Struct, frozen=True):
     duration_ms: int | None
     popularity: int | None
     streams: int | None
-    isrcs: tuple[str, ...]
+    isrcs: tuple[Isrc, ...]
     upc: str
     licence: str
     import_number: int
@@ -129,12 +132,10 @@ class Rows:
         place = bisect_right(self._firsts, number) - 1
         frame, turn = divmod(number - self._firsts[place], FRAME_RECORDINGS)
         part = self._parts[place]
-        lines = self._decompressed(part, frame).split(b"\n")
-        # The text ends with a line break: the last line is empty, and counts as one too many.
-        describing = [at for at, line in enumerate(lines) if line[:1] != b"\t"]
-        if turn >= len(describing) - 1:
+        recordings = _recordings_of(self._decompressed(part, frame))
+        if turn >= len(recordings):
             raise _broken(part.path)
-        return _recording(lines[describing[turn] : describing[turn + 1]])
+        return _recording(recordings[turn])
 
     def _decompressed(self, part: _Part, frame: int) -> bytes:
         # A decompressor is not to be shared between threads.
@@ -173,14 +174,17 @@ def read_rows(path: Path) -> Iterator[StoredRecording]:
     part = _Part(path)
     decompressor = zstandard.ZstdDecompressor()
     for frame in range(len(part)):
-        lines = decompressor.decompress(part.frame(frame)).split(b"\n")[:-1]
-        describing = [at for at, line in enumerate(lines) if line[:1] != b"\t"]
-        for start, end in zip(describing, [*describing[1:], len(lines)], strict=True):
-            yield _recording(lines[start:end])
+        yield from map(_recording, _recordings_of(decompressor.decompress(part.frame(frame))))
 
 
-def _recording(lines: list[bytes]) -> StoredRecording:
-    rows = [line.decode().split("\t") for line in lines]
+def _recordings_of(text: bytes) -> list[bytes]:
+    """The recordings of a frame, each its lines with `_JOINT` between them."""
+    # A line that begins with a tab has no identifier: it goes on with the recording above it.
+    return text[:-1].replace(b"\n\t", _JOINT + b"\t").split(b"\n")
+
+
+def _recording(lines: bytes) -> StoredRecording:
+    rows = [line.split("\t") for line in lines.decode().split(_JOINT.decode())]
     return StoredRecording(
         rows[0][0], tuple(rows[0][-1].split()), tuple(_source_row(row) for row in rows)
     )
@@ -201,12 +205,16 @@ def _source_row(row: list[str]) -> SourceRow:
         int(duration_ms) if duration_ms else None,
         int(popularity) if popularity else None,
         int(streams) if streams else None,
-        (isrc, *other_isrcs.split()) if isrc else (),
+        _isrcs(isrc, other_isrcs) if isrc else (),
         upc,
         licence,
         int(import_number),
         int(first_import),
     )
+
+
+def _isrcs(first: str, others: str) -> tuple[Isrc, ...]:
+    return (Isrc(first), *map(Isrc, others.split())) if others else (Isrc(first),)
 
 
 def _broken(path: Path) -> Corrupt:
