@@ -60,7 +60,8 @@ def test_additions_are_found_and_folded_in(
     assert len(catalogue.snapshots()) == 1
     assert catalogue.by_isrc(B) == (evening,)
     assert catalogue.by_source("s", "3") == (night,)
-    assert catalogue.snapshots()[0].summary.rows == 4
+    summary = catalogue.snapshots()[0].summary
+    assert (summary.rows, summary.changes["added"]) == (4, 2)
     assert not list(snapshots.glob("imports/*/additions"))
 
 

@@ -430,7 +430,7 @@ class _Buckets:
                 unfinished,
                 kept,
                 rows_in=rows_in,
-                is_first=self.plan.previous is None,
+                new_from=self.plan.imports[0] if self.plan.previous else 0,
                 with_isrc=number <= len(self.plan.cuts),
                 shard_cuts=self.plan.shards,
             )

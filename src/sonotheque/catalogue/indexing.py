@@ -67,11 +67,14 @@ def write_bucket(
     *,
     rows_in: int,
     with_isrc: bool,
-    is_first: bool,
+    new_from: int,
     shard_cuts: tuple[int, ...],
 ) -> None:
-    """Write a bucket's recordings (the query `kept` of build.sql) and what the indexes need; of a
-    first snapshot not what changed: everything has."""
+    """Write a bucket's recordings (the query `kept` of build.sql) and what the indexes need.
+
+    Recordings that came with import `new_from` or later are new; 0 for a first snapshot, of which
+    no list is made: everything is new.
+    """
     rows = len(kept)
     described = kept["described"]
     if not pc.all(described).as_py():
@@ -90,9 +93,9 @@ def write_bucket(
     _save_keys(directory / "other-isrcs", *_other_isrcs(kept, numbers))
     _save_keys(directory / "former-ids", *_former_ids(recordings))
     shards.write_documents(directory, recordings, shard_cuts)
-    changes = {"added": len(recordings)}
-    if not is_first:
-        changes = _write_changes(directory / "changes.tsv", recordings)
+    counted = {"added": len(recordings)}
+    if new_from:
+        counted = _write_changes(directory / "changes.tsv", recordings, new_from)
     files.create(
         directory / COUNTS_NAME,
         msgspec.json.encode(
@@ -100,20 +103,25 @@ def write_bucket(
                 rows_in=rows_in,
                 rows=rows,
                 recordings=len(recordings),
-                changes=changes,
+                changes=counted,
             )
         ),
     )
 
 
 def _write_lines(path: Path, kept: pa.Table) -> None:
-    texts = _flat(kept["row_text"]).cast(pa.large_string())
+    lines, offsets = _joined(kept["row_text"])
+    write_rows(path, lines, offsets[:-1][kept["place"].to_numpy() == 1])
+
+
+def _joined(column: Column) -> tuple[memoryview, npt.NDArray[np.int64]]:
+    """(the texts of `column` one after the other, where each begins and the last ends)."""
+    texts = _flat(column).cast(pa.large_string())
     offsets = np.frombuffer(texts.buffers()[1], np.int64)[texts.offset :][: len(texts) + 1]
-    lines = (
-        memoryview(texts.buffers()[2] or b"")[: int(offsets[-1])] if len(texts) else memoryview(b"")
-    )
-    starts = offsets[:-1][kept["place"].to_numpy() == 1]
-    write_rows(path, lines, starts)
+    if not len(texts):
+        return memoryview(b""), np.zeros(1, np.int64)
+    # The buffer may be longer than what is in it.
+    return memoryview(texts.buffers()[2])[int(offsets[0]) : int(offsets[-1])], offsets - offsets[0]
 
 
 def _flat(column: Column) -> Column:
@@ -163,11 +171,13 @@ def _former_ids(recordings: pa.Table) -> tuple[Numbers, npt.NDArray[np.uint32]]:
     return numbers_of(pa.array(found, pa.string())), np.array(of, np.uint32)
 
 
-def _write_changes(path: Path, recordings: pa.Table) -> dict[str, int]:
+def _write_changes(path: Path, recordings: pa.Table, new_from: int) -> dict[str, int]:
     """Write what is not as it was in the snapshot before, and count it."""
     kinds = pc.case_when(
         pc.make_struct(
-            pc.is_null(recordings["carried_id"]), recordings["merges"], recordings["differs"]
+            pc.greater_equal(recordings["since"], new_from),
+            recordings["merges"],
+            recordings["differs"],
         ),
         *changes.KINDS,
     )
@@ -176,8 +186,7 @@ def _write_changes(path: Path, recordings: pa.Table) -> dict[str, int]:
     names = ("id" if name == "recording_id" else name for name in changes.COLUMNS)
     texts = [pc.fill_null(_flat(chosen[name]), "") for name in names]
     lines = pc.binary_join_element_wise(pc.binary_join_element_wise(*texts, "\t"), "\n", "")
-    with path.open("wb") as output:
-        output.write(lines.buffers()[2] or b"")
+    path.write_bytes(_joined(lines)[0])
     counted = {row["values"]: row["counts"] for row in pc.value_counts(kinds).to_pylist()}
     return {kind: counted.get(kind, 0) for kind in changes.KINDS}
 
