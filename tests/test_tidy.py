@@ -62,8 +62,8 @@ AT_THE_ROOT = {
     *("requirements-dev.lock", "requirements.lock", "src", "tests", "zensical.toml"),
 }
 FILE_SUFFIXES = {
-    *("bin", "csv", "db", "html", "index", "json", "jsonl", "key", "mdb", "parquet", "pub", "rows"),
-    *("sql", "toml", "torrent", "txt", "opus"),
+    *("arrow", "bin", "csv", "db", "done", "html", "index", "json", "jsonl", "key", "keys", "mdb"),
+    *("npy", "opus", "parquet", "pub", "sql", "toml", "torrent", "tsv", "txt"),
 }
 DOTTED_CODE = re.compile(r"[a-z]+(?:-[a-z]+)*\.[a-z]+(?:-[a-z]+)*")
 

@@ -61,7 +61,8 @@ def test_additions_are_found_and_folded_in(
     assert catalogue.by_isrc(B) == (evening,)
     assert catalogue.by_source("s", "3") == (night,)
     summary = catalogue.snapshots()[0].summary
-    assert (summary.rows, summary.changes["added"]) == (4, 2)
+    # B and 3, which were found before, and C, which 1 was corrected to.
+    assert (summary.rows, summary.changes["added"]) == (4, 3)
     assert not list(snapshots.glob("imports/*/additions"))
 
 

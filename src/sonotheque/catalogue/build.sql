@@ -129,7 +129,7 @@ SELECT settled.* EXCLUDE (recording_id, former_ids, popularity, streams, differs
                                                        settled.former_ids)), stayed.former_ids),
                 coalesce(stayed.recording_id, gathered.carried_id, settled.recording_id, ' '), ''))
             ELSE '' END AS former_ids,
-       coalesce(gathered.since, settled.first_import) AS since,
+       least(coalesce(gathered.since, settled.first_import), stayed.first_import) AS since,
        coalesce(gathered.popularity, settled.popularity, 0) AS popularity_best,
        coalesce(gathered.streams, settled.streams, 0) AS streams_best
 FROM settled
@@ -146,7 +146,8 @@ SELECT place, described,
               popularity, chr(9), streams, chr(9), upc, chr(9), other_isrcs, chr(9), licence,
               chr(9), source, chr(9), source_id, chr(9), import_number, chr(9), first_import,
               chr(9), former_ids, chr(10)) AS row_text,
-       id, claimant, isrc, upc, other_isrcs, former_ids, since, differs, merges,
+       id, claimant, isrc, upc, other_isrcs, former_ids, carried_id IS NULL AS is_minted, since, differs,
+       merges,
        md5_number_lower(concat(source, chr(31), CASE WHEN contains(source_id, '#')
                                                      THEN split_part(source_id, '#', 1)
                                                      ELSE source_id END)) AS source_key,

@@ -175,7 +175,7 @@ def _write_changes(path: Path, recordings: pa.Table, new_from: int) -> dict[str,
     """Write what is not as it was in the snapshot before, and count it."""
     kinds = pc.case_when(
         pc.make_struct(
-            pc.greater_equal(recordings["since"], new_from),
+            pc.or_(recordings["is_minted"], pc.greater_equal(recordings["since"], new_from)),
             recordings["merges"],
             recordings["differs"],
         ),
