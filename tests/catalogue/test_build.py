@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -413,3 +414,47 @@ def test_listens_count_for_recordings_that_somebody_describes(tmp_path: Path) ->
     assert (summary.recordings, summary.rows) == (2, 4)
     [recording] = opened(catalogue).by_isrc(B)
     assert 0 < recording.popularity < 100
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """A disk in memory of so many megabytes; asked again, it has been made larger."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small disk wants root")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+
+    def mounted(megabytes: int) -> Path:
+        how = ["-o", f"remount,size={megabytes}m"] if disk.is_mount() else ["-t", "tmpfs"]
+        how += [] if disk.is_mount() else ["-o", f"size={megabytes}m", "tmpfs"]
+        done = subprocess.run(["mount", *how, str(disk)], capture_output=True, check=False)
+        if done.returncode:
+            pytest.skip(f"cannot mount here: {done.stderr.decode().strip()}")
+        return disk
+
+    try:
+        yield mounted
+    finally:
+        subprocess.run(["umount", str(disk)], capture_output=True, check=False)
+
+
+def test_a_full_disk_is_told_and_the_same_command_goes_on(
+    small_disk: Callable[[int], Path], universe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "SMALLEST_SHARD", 2_000)
+    catalogue = small_disk(2) / "catalogue"
+    catalogue.mkdir()
+    megabytes, failures = 2, 0
+    taken(catalogue, universe)
+    while True:
+        try:
+            summary = make(catalogue)
+            break
+        except EnvironmentFailure as error:
+            assert "disk" in error.line(), error.line()
+            assert current_number(catalogue) is None
+            failures += 1
+            megabytes += 1
+            small_disk(megabytes)
+    assert failures > 2
+    assert summary.rows == 20_000

@@ -8,7 +8,9 @@ document is a recording's folded words by field; its `row` is its number in the 
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -142,7 +144,25 @@ def _write_shard(final: Path, parts: list[tuple[Path, int]]) -> None:
     unfinished = final.with_name(final.name + ".tmp")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
-    index = tantivy.Index(_schema(), path=str(unfinished))
+    try:
+        table = _index_documents(unfinished, parts)
+    except ValueError as error:
+        # All that tantivy tells of the disk is a sentence.
+        if "No space left" not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(unfinished)) from error
+    with (
+        pa.OSFile(str(unfinished / _WORDS_NAME), "wb") as output,
+        pa.ipc.new_file(output, table.schema) as ipc,
+    ):
+        ipc.write_table(table)
+    seal(unfinished)
+    files.move(unfinished, final)
+
+
+def _index_documents(directory: Path, parts: list[tuple[Path, int]]) -> pa.Table:
+    """Index the documents in `parts`; their words with counts."""
+    index = tantivy.Index(_schema(), path=str(directory))
     register(index)
     rows = sum(pq.read_metadata(path).num_rows for path, _ in parts)
     heap = _WRITER_HEAP_BYTES if rows > _INLINE_RECORDINGS_MAX else _WRITER_HEAP_BYTES // 20
@@ -156,14 +176,7 @@ def _write_shard(final: Path, parts: list[tuple[Path, int]]) -> None:
             counted = _counted(counted, words)
     writer.commit()
     writer.wait_merging_threads()
-    table = _summed(counted)
-    with (
-        pa.OSFile(str(unfinished / _WORDS_NAME), "wb") as output,
-        pa.ipc.new_file(output, table.schema) as ipc,
-    ):
-        ipc.write_table(table)
-    seal(unfinished)
-    files.move(unfinished, final)
+    return _summed(counted)
 
 
 def register(index: tantivy.Index) -> None:
