@@ -26,7 +26,7 @@ import tantivy
 
 from sonotheque.catalogue.normalise import index_words
 from sonotheque.catalogue.query import FIELDS
-from sonotheque.catalogue.vocabulary import write_vocabulary
+from sonotheque.catalogue.vocabulary import add_up, write_vocabulary
 from sonotheque.store import files
 from sonotheque.store.engine import seal
 
@@ -176,7 +176,7 @@ def _index_documents(directory: Path, parts: list[tuple[Path, int]]) -> pa.Table
             counted = _counted(counted, words)
     writer.commit()
     writer.wait_merging_threads()
-    return _summed(counted)
+    return add_up(counted)
 
 
 def register(index: tantivy.Index) -> None:
@@ -221,11 +221,4 @@ def _counted(before: list[pa.Table], words: dict[str, Any]) -> list[pa.Table]:
                 }
             )
         )
-    return [_summed(before)] if sum(map(len, before)) > 8_000_000 else before
-
-
-def _summed(tables: list[pa.Table]) -> pa.Table:
-    empty = pa.table({"word": pa.array([], pa.large_string()), "count": pa.array([], pa.int64())})
-    summed = pa.concat_tables([empty, *tables]).group_by("word").aggregate([("count", "sum")])
-    summed = summed.rename_columns({"count_sum": "count"}).select(["word", "count"])
-    return summed.filter(pc.not_equal(summed["word"], ""))
+    return [add_up(before)] if sum(map(len, before)) > 8_000_000 else before

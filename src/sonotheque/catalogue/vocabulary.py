@@ -34,9 +34,7 @@ _BEYOND = "\U0010ffff"
 
 def write_vocabulary(path: Path, tables: list[pa.Table]) -> None:
     """Write the words of `tables` (`word`, `count`; a word may come in several) to `path`."""
-    empty = pa.table({"word": pa.array([], pa.large_string()), "count": pa.array([], pa.int64())})
-    summed = pa.concat_tables([empty, *tables]).group_by("word").aggregate([("count", "sum")])
-    summed = summed.sort_by("word")
+    summed = add_up(tables).sort_by("word")
     words: Any = summed["word"].combine_chunks()
     hashes = np.array([hash_text(word) for word in words.to_pylist()], np.uint64)
     order = np.argsort(hashes)
@@ -44,13 +42,21 @@ def write_vocabulary(path: Path, tables: list[pa.Table]) -> None:
     table = pa.table(
         {
             "word": words,
-            "count": summed["count_sum"].combine_chunks(),
+            "count": summed["count"].combine_chunks(),
             "hash": hashes[order],
             "at": order.astype(np.uint32),
         }
     ).replace_schema_metadata({"letters": letters})
     with pa.OSFile(str(path), "wb") as output, pa.ipc.new_file(output, table.schema) as writer:
         writer.write_table(table, max_chunksize=max(1, len(table)))
+
+
+def add_up(tables: list[pa.Table]) -> pa.Table:
+    """The counts of `tables` word by word, in no order; no empty word."""
+    empty = pa.table({"word": pa.array([], pa.large_string()), "count": pa.array([], pa.int64())})
+    summed = pa.concat_tables([empty, *tables]).group_by("word").aggregate([("count", "sum")])
+    summed = summed.rename_columns({"count_sum": "count"}).select(["word", "count"])
+    return summed.filter(pc.not_equal(summed["word"], ""))
 
 
 class Vocabulary:
