@@ -100,7 +100,7 @@ class KeyIndex:
             header = _HEADER.unpack(raw[: _HEADER.size].tobytes())
         except FileNotFoundError:
             raise NotFound(
-                "no index here", where=str(path), remedy="run `sonotheque rebuild`"
+                "no index here", where=str(path), remedy="fetch the snapshot from a mirror"
             ) from None
         except (ValueError, struct.error) as error:
             raise _corrupt(path) from error
@@ -394,5 +394,5 @@ def _corrupt(path: Path) -> Corrupt:
     return Corrupt(
         "the index is not whole",
         where=str(path),
-        remedy="run `sonotheque rebuild`, or fetch the snapshot again",
+        remedy="fetch the snapshot from a mirror, or import its sources and build it again",
     )
