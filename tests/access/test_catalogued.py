@@ -108,7 +108,7 @@ def test_every_source_is_shown(client: TestClient[Litestar], archive: Archive) -
         "FORET D",
         "Zoe Angstrom",
         "Saisons &lt;b&gt;",
-        "[1, 2]",
+        'Forêt d’hiver</bdi> <span class="quiet">[1]',
         "does not hold its sound",
     ):
         assert shown in page.text
