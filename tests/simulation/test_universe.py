@@ -42,8 +42,8 @@ def digest(directory: Path) -> str:
 
 def test_same_seed_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(universe, "BLOCK_ROWS", 1_000)
-    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        write_universe(tmp_path / name, recordings=2_500, seed=seed)
+    for name, seed, processes in (("a", 1, 1), ("b", 1, 2), ("c", 2, 1)):
+        write_universe(tmp_path / name, recordings=2_500, seed=seed, processes=processes)
     assert digest(tmp_path / "a") == digest(tmp_path / "b") != digest(tmp_path / "c")
 
 

@@ -148,7 +148,10 @@ def _check_withdrawals(archive: Archive, offered: Edition) -> None:
 def universe(arguments: Namespace) -> Answer:
     from sonotheque.simulation.universe import write_universe
 
-    write_universe(arguments.out, recordings=arguments.recordings, seed=arguments.seed)
+    with progress(universe="making up blocks") as show:
+        write_universe(
+            arguments.out, recordings=arguments.recordings, seed=arguments.seed, progress=show
+        )
     document = {
         "out": str(arguments.out),
         "recordings": arguments.recordings,

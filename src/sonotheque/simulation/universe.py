@@ -141,7 +141,7 @@ def write_universe(
     files.make_directory(directory)
     firsts = range(0, recordings, BLOCK_ROWS)
     blocks = [
-        _Block(number, first, min(BLOCK_ROWS, recordings - first), recordings, seed)
+        _Block(number, first, min(BLOCK_ROWS, recordings - first), BLOCK_ROWS, recordings, seed)
         for number, first in enumerate(firsts)
     ]
     with contextlib.ExitStack() as stack:
@@ -180,6 +180,8 @@ class _Block:
     first: int
     """Number of its first row."""
     rows: int
+    full: int
+    """Rows of every block but the last."""
     of: int
     """Rows of the whole universe."""
     seed: int
@@ -283,13 +285,13 @@ def _global_ranks(block: _Block, count: int) -> tuple[npt.NDArray[np.float64], i
     Multiplying by a number without a common factor is a permutation; near the golden section
     it spreads each block evenly over all ranks.
     """
-    full_blocks, rest = divmod(block.of, BLOCK_ROWS)
-    total = full_blocks * _recordings_in(BLOCK_ROWS) + _recordings_in(rest)
+    full_blocks, rest = divmod(block.of, block.full)
+    total = full_blocks * _recordings_in(block.full) + _recordings_in(rest)
     factor = int(total * 0.618_033_988_75) | 1
     while math.gcd(factor, total) != 1:
         factor += 2
     # Two products of numbers under 2**29 fit in 63 bits.
-    numbers = block.number * _recordings_in(BLOCK_ROWS) + np.arange(count)
+    numbers = block.number * _recordings_in(block.full) + np.arange(count)
     return (numbers * factor % total + 0.5) / total, total
 
 
@@ -340,7 +342,7 @@ def _isrcs(block: _Block, registrant: Numbers, year: Numbers, serial: Numbers) -
     countries = np.array(_COUNTRIES.split(), "S2").view("S1").reshape(-1, 2)
     space = len(countries) * _SPACE_PER_COUNTRY
     # As many registrants as a full block has at most, spread by a factor without a common one.
-    per_block = round(_recordings_in(BLOCK_ROWS) / RECORDINGS_PER_REGISTRANT) + 1
+    per_block = round(_recordings_in(block.full) / RECORDINGS_PER_REGISTRANT) + 1
     prefix = (block.number * per_block + registrant) * 514_229 % space
     digits = np.array(list("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"), "S1")
     raw = np.empty((len(registrant), 12), "S1")
@@ -414,7 +416,7 @@ def _misspelt(random: Random, title: Column, is_extra: Any) -> Column:
 def _artists(block: _Block, random: Random, words: tuple[_Words, ...], scripts: Numbers) -> Column:
     """Names of artists, of two or three words; the last two are the artist's number, spelt, so
     that in large universes too there are as many names as artists."""
-    per_block = round(BLOCK_ROWS / ROWS_PER_ARTIST) + 1
+    per_block = round(block.full / ROWS_PER_ARTIST) + 1
     names, places = [], []
     for script, vocabulary in enumerate(words):
         chosen = np.flatnonzero(scripts == script)
