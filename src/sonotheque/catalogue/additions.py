@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sonotheque.catalogue import indexing, shards
-from sonotheque.catalogue.build import Inputs, make_buckets
+from sonotheque.catalogue.build import make_buckets
+from sonotheque.catalogue.inputs import Inputs
 from sonotheque.catalogue.isrc_index import pack_many
 from sonotheque.catalogue.lookup import Snapshot, SnapshotSummary
 from sonotheque.catalogue.plan import Plan

@@ -22,18 +22,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sonotheque.catalogue import indexing, shards
+from sonotheque.catalogue.inputs import Inputs, pieces_of, view_inputs, view_piece
 from sonotheque.catalogue.isrc_index import pack_many
 from sonotheque.catalogue.lookup import SnapshotSummary, current_number, read_summary
 from sonotheque.catalogue.minting import Mint, mint
 from sonotheque.catalogue.normalise import fold
 from sonotheque.catalogue.plan import Plan
-from sonotheque.catalogue.rows import COLUMNS, ROWS_SUFFIX
 from sonotheque.catalogue.sources import (
     ADDITIONS_NAME,
     IMPORTS_NAME,
     LOCK_NAME,
     ROWS_NAME,
-    STAGED_SCHEMA,
     import_directories,
 )
 from sonotheque.errors import Refused
@@ -51,22 +50,7 @@ _ROW_BYTES = 2_048
 _PIECE_ROW_BYTES = 512
 """Memory the engine needs for a row it parts."""
 _SAMPLE_ROWS = 1_000_000
-_LINE_BYTES_MAX = 1 << 20
-"""Seven texts of 10,000 characters fit in it, whatever the script."""
 _REPEATED_AT_ONCE = 8_000_000
-_COLUMNS = ", ".join(name for name in STAGED_SCHEMA.names)
-_TEXTS = tuple(
-    field.name for field in STAGED_SCHEMA if not field.nullable and field.type == pa.string()
-)
-_TYPES = {field.name: field.type for field in STAGED_SCHEMA}
-_ENGINE_TYPES = {
-    pa.string(): "VARCHAR",
-    pa.date32(): "DATE",
-    pa.int8(): "TINYINT",
-    pa.int16(): "SMALLINT",
-    pa.int32(): "INTEGER",
-    pa.int64(): "BIGINT",
-}
 
 
 def build_snapshot(
@@ -177,92 +161,12 @@ def _plan_of(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """What a snapshot is made of: files of staged rows, and the snapshots whose recordings keep
-    their identifiers."""
-
-    new: tuple[Path, ...]
-    known: tuple[Path, ...] = ()
-
-
 def _inputs(catalogue: Path, previous: int | None, pending: tuple[int, ...]) -> Inputs:
     directories = [catalogue / IMPORTS_NAME / str(number) for number in pending]
     known = [catalogue / str(previous)] if previous else []
     # What was added in between stands in the staged rows too, but without its identifiers.
     known += [path for directory in directories if (path := directory / ADDITIONS_NAME).exists()]
     return Inputs(tuple(directory / ROWS_NAME for directory in directories), tuple(known))
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Some of what goes in: the rows `first` to `last` of a file of staged rows, or a whole file of
-    a snapshot."""
-
-    path: Path
-    first: int = 0
-    last: int = 0
-
-
-def _pieces(inputs: Inputs, rows_max: int) -> list[_Piece]:
-    pieces = []
-    for path in inputs.new:
-        rows = pq.read_metadata(path).num_rows
-        pieces += [
-            _Piece(path, first, min(rows, first + rows_max) - 1)
-            for first in range(0, rows, rows_max)
-        ]
-    return pieces + [_Piece(path) for path in _stored_paths(inputs)]
-
-
-def _stored_paths(inputs: Inputs) -> list[Path]:
-    return [
-        path
-        for directory in inputs.known
-        for stem in ("recordings", "unmatched")
-        for path in sorted(directory.glob(f"{stem}-*{ROWS_SUFFIX}"))
-    ]
-
-
-def view_inputs(engine: Engine, inputs: Inputs) -> None:
-    """Make the view `inputs`: every row of `inputs`."""
-    parts = [_staged(list(inputs.new))] if inputs.new else []
-    if stored := _stored_paths(inputs):
-        parts.append(f"SELECT {_COLUMNS}, recording_id, former_ids FROM {_stored(stored)}")
-    engine.execute(f"CREATE OR REPLACE TEMP VIEW inputs AS {' UNION ALL '.join(parts)}")
-
-
-def _view_piece(engine: Engine, piece: _Piece) -> None:
-    query = f"SELECT {_COLUMNS}, recording_id, former_ids FROM {_stored([piece.path])}"
-    if not piece.path.name.endswith(ROWS_SUFFIX):
-        query = (
-            f"{_staged([piece.path])} WHERE file_row_number BETWEEN {piece.first} AND {piece.last}"
-        )
-    engine.execute(f"CREATE OR REPLACE TEMP VIEW inputs AS {query}")
-
-
-def _staged(paths: list[Path]) -> str:
-    listed = ", ".join(quoted(path) for path in paths)
-    return (
-        f"SELECT {_COLUMNS}, CAST(NULL AS VARCHAR) AS recording_id, '' AS former_ids FROM"
-        f" read_parquet([{listed}], hive_partitioning = false, file_row_number = true)"
-    )
-
-
-def _stored(paths: list[Path]) -> str:
-    """The rows that snapshots keep, as a table."""
-    listed = ", ".join(quoted(path) for path in paths)
-    kinds = ", ".join(
-        f"{quoted(name)}: '{_ENGINE_TYPES.get(_TYPES.get(name, pa.string()), 'VARCHAR')}'"
-        for name in COLUMNS
-    )
-    texts = ", ".join(f"coalesce({name}, '') AS {name}" for name in (*_TEXTS, "former_ids"))
-    return (
-        f"(SELECT * REPLACE ({texts}), CAST(0 AS BIGINT) AS line FROM read_csv([{listed}],"
-        f" delim = '\t', quote = '', escape = '', header = true, auto_detect = false,"
-        f" columns = {{{kinds}}}, compression = 'zstd', nullstr = '',"
-        f" max_line_size = {_LINE_BYTES_MAX}, buffer_size = {2 * _LINE_BYTES_MAX}))"
-    )
 
 
 def make_buckets(
@@ -301,12 +205,12 @@ class _Buckets:
         memory. Then find the keys that come again."""
         view_inputs(self.engine, self.inputs)
         self._view_spread()
-        pieces = _pieces(self.inputs, self.plan.piece_rows)
+        pieces = pieces_of(self.inputs, self.plan.piece_rows)
         files.make_directory(self.workspace / "spread")
         for number, piece in enumerate(pieces):
             self._report("spread", number, len(pieces))
             for unfinished in _undone(self.workspace / "spread" / f"{number:05d}"):
-                _view_piece(self.engine, piece)
+                view_piece(self.engine, piece)
                 write_parquet(
                     self.engine,
                     "SELECT * FROM spread",
