@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -20,13 +21,15 @@ from sonotheque.catalogue.query import How, Query, parse_query
 from sonotheque.catalogue.records import Records
 from sonotheque.catalogue.rows import StoredRecording
 from sonotheque.catalogue.search import SearchIndex
-from sonotheque.catalogue.shard_search import Prepared
+from sonotheque.catalogue.shard_search import Found, Prepared
 from sonotheque.catalogue.sources import additions_of
 from sonotheque.errors import BadInput, Corrupt, EnvironmentFailure, NotFound
 from sonotheque.model.folding import indexed_words_of
 from sonotheque.model.identifiers import Isrc, RecordingId, parse_isrc, parse_recording_id
 from sonotheque.model.music import Recording
 
+_SMALL_SHARDS = 8
+"""Of up to two million recordings: asked sooner than another thread is woken."""
 RESULTS_MAX = 10_000
 """Nobody reads further; a program reads the snapshot itself."""
 
@@ -190,11 +193,30 @@ class Catalogue:
         return index
 
 
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """Threads for shards: tantivy searches outside the interpreter's lock."""
+    return ThreadPoolExecutor(2, thread_name_prefix="shards")
+
+
 def snapshot_directories(catalogue_directory: Path) -> list[Path]:
     """Where the snapshot in use and the additions to it are."""
     number = current_number(catalogue_directory)
     current = [catalogue_directory / str(number)] if number is not None else []
     return current + additions_of(catalogue_directory)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """One shard to be asked."""
+
+    snapshot: Snapshot
+    prepared: Prepared
+    shard: int
+    limit: int
+
+    def run(self) -> Found:
+        return self.snapshot.search.find(self.prepared, self.shard, self.limit)
 
 
 class _Search:
@@ -228,16 +250,25 @@ class _Search:
         found, total = self._catalogue.search_deposited(self._query, how, self._missing())
         self._found += found
         self.total += total
-        # A shard of every snapshot, the most listened-to recordings first.
-        for shard in range(max((len(snapshot.search) for snapshot, _ in asked), default=0)):
-            for snapshot, prepared in asked:
-                if not self._missing():
-                    return True
-                if shard < len(snapshot.search):
-                    hits = snapshot.search.find(prepared, shard, self._missing())
-                    self._found += map(snapshot.numbered, hits.numbers)
-                    self.total += hits.total
-        return False
+        # A shard of every snapshot in turn, the most listened-to recordings first; two at a time
+        # of those that are large.
+        last = max((len(snapshot.search) for snapshot, _ in asked), default=0)
+        shard = 0
+        while shard < last and self._missing():
+            width = 1 if shard < _SMALL_SHARDS else 2
+            tasks = [
+                _Ask(snapshot, prepared, number, self._missing())
+                for number in range(shard, shard + width)
+                for snapshot, prepared in asked
+                if number < len(snapshot.search)
+            ]
+            answers = map(_Ask.run, tasks) if width == 1 else _pool().map(_Ask.run, tasks)
+            for task, hits in zip(tasks, answers, strict=True):
+                some = hits.numbers[: self._missing()]
+                self._found += map(task.snapshot.numbered, some)
+                self.total += hits.total
+            shard += width
+        return not self._missing()
 
     def _missing(self) -> int:
         return self._wanted - len(self._found)

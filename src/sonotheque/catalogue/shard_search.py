@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ from sonotheque.catalogue.query import FIELDS, How, Query, Word
 from sonotheque.catalogue.shards import VOCABULARY_NAME, register
 from sonotheque.catalogue.vocabulary import Vocabulary
 
-COMPLETIONS_MAX = 64
+COMPLETIONS_MAX = 32
 NEIGHBOURS_MAX = 16
 """Of a prefix or a misspelt word, the commonest so many words are looked for."""
-CANDIDATES_MAX = 256
+LEADING_WORDS_MAX = 4
+"""Of more words, the rarest so many are asked of the index."""
+CANDIDATES_MAX = 128
 """So few recordings are looked at one by one."""
 _FIELD_BOOSTS = {"title": 3.0, "artist": 2.5, "album": 1.0, "label": 0.5}
 Terms = tuple[tuple[str, float], ...]
@@ -35,12 +37,29 @@ class Found:
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A query with the terms that may stand for each of its words. `before` was asked before, and
-    is not asked for again. `beginning`: the last word has more endings than its terms."""
+    is not asked for again. Of `leading`, the places of some words, the index is asked first: where
+    few recordings have those, the others are looked for in these recordings themselves."""
 
     query: Query
+    how: How
     terms: tuple[Terms, ...]
     before: Prepared | None
-    beginning: str = ""
+    leading: tuple[int, ...] = ()
+
+    def matches(self, fields: dict[str, list[str]]) -> bool:
+        """Whether a recording with the words `fields` has every word as it stands, the last one
+        perhaps as a beginning."""
+        last = len(self.query.words) - 1
+        for number, word in enumerate(self.query.words):
+            places = [fields[word.field]] if word.field else fields.values()
+            begun = self.how is How.BEGUN and number == last
+            if not any(
+                one == word.text or (begun and one.startswith(word.text))
+                for place in places
+                for one in place
+            ):
+                return False
+        return True
 
 
 class ShardSearch:
@@ -72,42 +91,36 @@ class ShardSearch:
                 terms = [self._loose(word) for word in query.words]
         if not all(terms) or (before is not None and tuple(terms) == before.terms):
             return None
-        beginning = ""
-        if how is How.BEGUN and len(query.words) > 1 and len(terms[-1]) >= COMPLETIONS_MAX:
-            beginning = query.words[-1].text
-        return Prepared(query, tuple(terms), before, beginning)
+        return Prepared(query, how, tuple(terms), before, self._leading(query, how, terms))
+
+    def _leading(self, query: Query, how: How, terms: list[Terms]) -> tuple[int, ...]:
+        if how is How.LOOSE:
+            return ()
+        # The endings of a beginning may be more than its terms.
+        is_cut = how is How.BEGUN and len(terms[-1]) >= COMPLETIONS_MAX
+        whole = range(len(query.words) - is_cut)
+        if not whole or (not is_cut and len(whole) <= LEADING_WORDS_MAX):
+            return ()
+        rarest = sorted(whole, key=lambda place: self._vocabulary.count(query.words[place].text))
+        return tuple(sorted(rarest[:LEADING_WORDS_MAX]))
 
     def find(self, prepared: Prepared, shard: int, limit: int) -> Found:
         """The best `limit` recordings in `shard`."""
-        searcher = self._shards[shard].searcher()
-        if prepared.beginning and (found := self._continued(prepared, searcher, shard, limit)):
-            return found
-        return self._search(searcher, _asked(prepared, self._shards[shard].schema), limit)
+        index = self._shards[shard]
+        searcher = index.searcher()
+        if prepared.leading:
+            clauses = _wanted(prepared, index.schema, prepared.leading)
+            asked = tantivy.Query.boolean_query(clauses)
+            candidates = self._search(searcher, asked, CANDIDATES_MAX)
+            if candidates.total <= CANDIDATES_MAX:
+                found = [one for one in candidates.numbers if self._is_wanted(prepared, one)]
+                return Found(tuple(found[:limit]), len(found))
+        return self._search(searcher, _asked(prepared, index.schema), limit)
 
-    def _continued(
-        self, prepared: Prepared, searcher: tantivy.Searcher, shard: int, limit: int
-    ) -> Found | None:
-        """Where few recordings have the words before a beginning: those of them that go on with
-        it, by whichever of its many endings. None where they are not few."""
-        query = prepared.query
-        words, last = query.words[:-1], query.words[-1]
-        others = Prepared(Query(words, query.years), prepared.terms[:-1], None)
-        schema = self._shards[shard].schema
-        clauses = [(tantivy.Occur.Must, tantivy.Query.boolean_query(_wanted(others, schema)))]
-        if prepared.before:
-            before = tantivy.Query.boolean_query(_wanted(prepared.before, schema))
-            clauses.append((tantivy.Occur.MustNot, before))
-        asked = tantivy.Query.boolean_query(clauses)
-        candidates = self._search(searcher, asked, CANDIDATES_MAX)
-        if candidates.total > CANDIDATES_MAX:
-            return None
-        going_on = []
-        for number in candidates.numbers:
-            fields = self._words_of(number)
-            places = [fields[last.field]] if last.field else fields.values()
-            if any(word.startswith(last.text) for place in places for word in place):
-                going_on.append(number)
-        return Found(tuple(going_on[:limit]), len(going_on))
+    def _is_wanted(self, prepared: Prepared, number: int) -> bool:
+        fields = self._words_of(number)
+        was_asked = prepared.before is not None and prepared.before.matches(fields)
+        return prepared.matches(fields) and not was_asked
 
     def _search(self, searcher: tantivy.Searcher, asked: tantivy.Query, limit: int) -> Found:
         found: Any = searcher.search(asked, limit=limit, count=True, weight_by_field="weight")
@@ -130,21 +143,22 @@ class ShardSearch:
 
 
 def _asked(prepared: Prepared, schema: tantivy.Schema) -> tantivy.Query:
-    clauses = _wanted(prepared, schema)
+    clauses = _wanted(prepared, schema, range(len(prepared.terms)))
     # What was asked last would have found what was asked before it, too.
-    if prepared.before:
-        before = tantivy.Query.boolean_query(_wanted(prepared.before, schema))
-        clauses.append((tantivy.Occur.MustNot, before))
+    if before := prepared.before:
+        asked = tantivy.Query.boolean_query(_wanted(before, schema, range(len(before.terms))))
+        clauses.append((tantivy.Occur.MustNot, asked))
     return tantivy.Query.boolean_query(clauses)
 
 
 def _wanted(
-    prepared: Prepared, schema: tantivy.Schema
+    prepared: Prepared, schema: tantivy.Schema, places: Iterable[int]
 ) -> list[tuple[tantivy.Occur, tantivy.Query]]:
+    """The words at `places` in the query, and its years."""
     must = tantivy.Occur.Must
     clauses = [
-        (must, _any_of(schema, word, terms))
-        for word, terms in zip(prepared.query.words, prepared.terms, strict=True)
+        (must, _any_of(schema, prepared.query.words[place], prepared.terms[place]))
+        for place in places
     ]
     for year in prepared.query.years:
         clauses.append((must, tantivy.Query.term_query(schema, "year", year)))
