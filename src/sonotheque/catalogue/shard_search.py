@@ -13,7 +13,7 @@ from sonotheque.catalogue.query import FIELDS, How, Query, Word
 from sonotheque.catalogue.shards import VOCABULARY_NAME, register
 from sonotheque.catalogue.vocabulary import Vocabulary
 
-COMPLETIONS_MAX = 32
+COMPLETIONS_MAX = 16
 NEIGHBOURS_MAX = 16
 """Of a prefix or a misspelt word, the commonest so many words are looked for."""
 LEADING_WORDS_MAX = 4

@@ -22,12 +22,18 @@ UNSPACED = (
 _UNSPACED = re.compile("([" + "".join(f"{chr(a)}-{chr(b)}" for a, b in UNSPACED) + "])")
 
 
+_ASCII_WORD = re.compile("[a-z0-9]+")
+
+
 def fold(text: str) -> str:
     """`text` as lower-case words with single spaces between them.
 
     NFKD, case folded; combining marks and apostrophes go, every other sign that is no letter
     and no digit parts words ("Beyoncé’s – Déjà-Vu" → "beyonces deja vu").
     """
+    if text.isascii():
+        # Most texts are: the same result, ten times as fast.
+        return " ".join(_ASCII_WORD.findall(text.lower().replace("'", "")))
     kept = []
     for character in unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()):
         kind = unicodedata.category(character)[0]
@@ -46,5 +52,7 @@ def words_of(text: str) -> list[str]:
 def indexed_words_of(text: str) -> list[str]:
     """The words by which `text` is found: also those behind an elision (L'Été: lete, l, ete)."""
     words = words_of(text)
+    if "'" not in text and "’" not in text:
+        return words
     parted = words_of(text.replace("'", " ").replace("’", " "))
     return words + [word for word in parted if word not in words]
