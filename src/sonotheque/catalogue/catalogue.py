@@ -28,6 +28,8 @@ from sonotheque.model.folding import indexed_words_of
 from sonotheque.model.identifiers import Isrc, RecordingId, parse_isrc, parse_recording_id
 from sonotheque.model.music import Recording
 
+_ENOUGH_FOR = {How.EXACT: 1 << 63, How.BEGUN: 10, How.LOOSE: 1}
+"""A looser way is tried only where the stricter ones found fewer than so many recordings."""
 _SMALL_SHARDS = 8
 """Of up to two million recordings: asked sooner than another thread is woken."""
 RESULTS_MAX = 10_000
@@ -116,8 +118,9 @@ class Catalogue:
     def find(self, query: str, *, limit: int = 20, offset: int = 0) -> Page:
         """A page of the recordings that `query` finds, best first (see `query`).
 
-        What is found as it stands comes before what a last word goes on to, and only where there
-        is nothing are typos allowed for; each with the deposited first, then the most listened to.
+        What is found as it stands comes first; where that is little, what the last word goes on
+        to; where that is nothing, what is a typo away. Of each the deposited come first, then the
+        most listened to.
         Raises BadInput where the query is too long to be meant.
         """
         parsed = parse_query(query)
@@ -234,7 +237,8 @@ class _Search:
         snapshots = self._catalogue.snapshots()
         before: dict[Snapshot, Prepared] = {}
         for how in How:
-            if how is How.LOOSE and self.total:
+            # By what was found, not by what was wanted: every page must come of the same list.
+            if self.total >= _ENOUGH_FOR[how]:
                 break
             asked = []
             for snapshot in snapshots:
