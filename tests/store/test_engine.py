@@ -54,3 +54,12 @@ def test_writes_in_order_and_in_small_groups(tmp_path: Path) -> None:
     seal(tmp_path)
     assert pq.read_table(path)["i"].to_pylist() == list(range(19_999, -1, -1))
     assert pq.read_metadata(path).num_row_groups == 5
+
+
+def test_a_long_query_says_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with open_engine(memory_bytes_max=100_000_000, spill=tmp_path / "spill") as engine:
+        found = engine.execute("SELECT current_setting('enable_progress_bar')").fetchall()
+        assert found == [(False,)]
+        # Long enough for a bar to appear, were there one.
+        engine.execute("SET progress_bar_time = 0; SELECT sum(i) FROM range(20000000) t(i)")
+    assert capfd.readouterr() == ("", "")

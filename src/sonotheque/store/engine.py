@@ -30,14 +30,14 @@ def open_engine(*, memory_bytes_max: int, spill: Path, threads: int = 2) -> Iter
             "memory_limit": f"{memory_bytes_max}B",
             "threads": threads,
             "temp_directory": str(spill),
-            # It would write to standard output, which belongs to the command's answer.
-            "enable_progress_bar": False,
             # A build reads local files and nothing else: no extension is ever fetched.
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }
     )
     try:
+        # It would write to standard output, which belongs to the command's answer.
+        connection.execute("SET enable_progress_bar = false")
         with _reported(spill.parent):
             yield connection
     finally:
