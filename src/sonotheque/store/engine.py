@@ -37,7 +37,7 @@ def open_engine(*, memory_bytes_max: int, spill: Path, threads: int = 2) -> Iter
     )
     try:
         # It would write to standard output, which belongs to the command's answer.
-        connection.execute("SET enable_progress_bar = false")
+        connection.execute("SET enable_progress_bar_print = false")
         with _reported(spill.parent):
             yield connection
     finally:
