@@ -48,7 +48,7 @@ def test_shards_are_as_large_as_planned(
     found = cuts(listened, len(said))
     made = sizes(tmp_path, table, found)
     assert sum(made) == 2_000
-    assert np.abs(np.array(made[:3]) - [100, 200, 400]).max() < 60
+    assert np.abs(np.array(made[:3]) - [100, 400, 400]).max() < 60
     assert max(made) < 480
     if popularity == "spread":
         first, last = (

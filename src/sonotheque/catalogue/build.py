@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -291,9 +292,17 @@ class _Buckets:
         self._view("stayed", [self.workspace / "twice" / _STAYED_NAME])
         files.make_directory(self.workspace / "ranked")
         while True:
-            for number in range(self.plan.buckets):
-                self._report("rank", number, self.plan.buckets)
-                self._rank_bucket(number)
+            # A bucket is written while the engine ranks the next one: two are in memory.
+            with ThreadPoolExecutor(1) as thread:
+                writing: Future[None] | None = None
+                for number in range(self.plan.buckets):
+                    self._report("rank", number, self.plan.buckets)
+                    next_writing = self._rank_bucket(number, thread)
+                    if writing:
+                        writing.result()
+                    writing = next_writing
+                if writing:
+                    writing.result()
             # One chance in 280 at 256 million rows; what was carried is drawn the same again.
             doubled = indexing.doubled_buckets(self.workspace / "ranked")
             if not doubled:
@@ -301,44 +310,50 @@ class _Buckets:
             for directory in doubled:
                 files.remove_tree(directory)
 
-    def _rank_bucket(self, number: int) -> None:
+    def _rank_bucket(self, number: int, thread: Executor) -> Future[None] | None:
+        """Rank a bucket, and have `thread` write it; None where that was done before."""
         ranked = self.workspace / "ranked" / f"{number:05d}"
         paths = sorted(self.workspace.glob(f"spread/*/bucket={number}/*.parquet"))
-        for unfinished in _undone(ranked):
-            if not paths:
-                continue
-            files.make_directory(unfinished)
-            self._view("bucket_rows", paths)
-            repeated = sorted(self.workspace.glob(f"twice/*/bucket={number}/*.parquet"))
-            settle = "SELECT *, false AS differs, false AS moved FROM bucket_rows"
-            if repeated:
-                self._view("twice", repeated)
-                settle = _step("settle")
-            self._table("settled", settle)
-            self._table("gathered", _step("gather"))
-            self._table("merged", _step("merge"))
-            # Folded in one piece: a function inside a query is called for 2,048 rows at a time,
-            # and compiles its patterns anew at each call.
-            varied = self.engine.sql(_step("vary")).to_arrow_table()
-            readings = varied.set_column(1, "reading", fold(varied["reading"]))
-            self.engine.register("readings", readings)
-            self._table("places", _step("place"))
-            self._table(
-                "identified",
-                "SELECT *, CASE WHEN place = 1 AND described THEN"
-                f" coalesce(carried_id, mint(claimant)) END AS id FROM ({_step('recordings')})",
-            )
-            kept = self.engine.sql(_step("kept")).to_arrow_table()
-            rows_in = sum(pq.read_metadata(path).num_rows for path in paths)
-            indexing.write_bucket(
-                unfinished,
-                kept,
-                rows_in=rows_in,
-                new_from=self.plan.imports[0] if self.plan.previous else 0,
-                with_isrc=number <= len(self.plan.cuts),
-                shard_cuts=self.plan.shards,
-            )
-            _finish(ranked)
+        if not paths or ranked.exists():
+            return None
+        kept = self._kept(number, paths)
+        rows_in = sum(pq.read_metadata(path).num_rows for path in paths)
+
+        def write() -> None:
+            for unfinished in _undone(ranked):
+                files.make_directory(unfinished)
+                indexing.write_bucket(
+                    unfinished,
+                    kept,
+                    rows_in=rows_in,
+                    new_from=self.plan.imports[0] if self.plan.previous else 0,
+                    with_isrc=number <= len(self.plan.cuts),
+                    shard_cuts=self.plan.shards,
+                )
+                _finish(ranked)
+
+        return thread.submit(write)
+
+    def _kept(self, number: int, paths: list[Path]) -> pa.Table:
+        """The rows of a bucket as they are kept, which are in `paths`."""
+        self._view("bucket_rows", paths)
+        repeated = sorted(self.workspace.glob(f"twice/*/bucket={number}/*.parquet"))
+        settle = "SELECT *, false AS differs, false AS moved FROM bucket_rows"
+        if repeated:
+            self._view("twice", repeated)
+            settle = _step("settle")
+        self._table("settled", settle)
+        self._table("gathered", _step("gather"))
+        self._table("merged", _step("merge"))
+        # Folded in one piece: a function inside a query is called for 2,048 rows at a time,
+        # and compiles its patterns anew at each call.
+        varied = self.engine.sql(_step("vary")).to_arrow_table()
+        readings = varied.set_column(1, "reading", fold(varied["reading"]))
+        self.engine.register("readings", readings)
+        self._table("places", _step("place"))
+        self.engine.execute(f"CREATE OR REPLACE TEMP VIEW recordings AS {_step('recordings')}")
+        kept: pa.Table = self.engine.sql(_step("kept")).to_arrow_table()
+        return kept
 
     def _table(self, name: str, query: str) -> None:
         self.engine.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")

@@ -70,7 +70,7 @@ SELECT claimant,
        max(streams) AS streams,
        min(first_import) AS since,
        bool_or(title <> '') AS described,
-       min(title) <> max(title) OR min(artist) <> max(artist) AS varied,
+       min(hash(title, artist)) <> max(hash(title, artist)) AS varied,
        min(CASE WHEN recording_id IS NOT NULL
                 THEN {'moved': moved, 'since': first_import, 'id': recording_id} END).id
            AS carried_id
@@ -152,5 +152,9 @@ SELECT place, described,
                                                      THEN split_part(source_id, '#', 1)
                                                      ELSE source_id END)) AS source_key,
        title, artist, album, label, year, popularity_best, streams_best
-FROM identified
+FROM (
+    SELECT *,
+           CASE WHEN place = 1 AND described THEN coalesce(carried_id, mint(claimant)) END AS id
+    FROM recordings
+)
 ORDER BY claimant, place;

@@ -30,8 +30,8 @@ from sonotheque.model.music import Recording
 
 _ENOUGH_FOR = {How.EXACT: 1 << 63, How.BEGUN: 10, How.LOOSE: 1}
 """A looser way is tried only where the stricter ones found fewer than so many recordings."""
-_SMALL_SHARDS = 8
-"""Of up to two million recordings: asked sooner than another thread is woken."""
+_SMALL_SHARDS = 4
+"""Of up to a million recordings: asked sooner than another thread is woken."""
 RESULTS_MAX = 10_000
 """Nobody reads further; a program reads the snapshot itself."""
 

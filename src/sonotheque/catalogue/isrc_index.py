@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,7 +33,8 @@ Bytes = npt.NDArray[np.uint8]
 
 BLOCK_KEYS = 128
 _GAPS = BLOCK_KEYS - 1
-_EXCEPTION_BYTES = 9  # the place in the block, then the whole gap
+_EXCEPTION = struct.Struct("<BQ")  # the place in the block, then the whole gap
+_EXCEPTION_BYTES = _EXCEPTION.size
 _HIGHS_SHIFT = 9  # one entry of the Elias-Fano directory for 512 values of the high bits
 _HEADER = struct.Struct("<8sQQQQQ16x")  # magic, form, keys, form's two parameters, file bytes
 _MAGIC = b"sonokey2"
@@ -42,6 +44,20 @@ _COUNTED_WIDTH_MAX = 5
 """Up to so many bit planes, counting in plain integers is faster than numpy's calls."""
 _BLOCKS_AT_ONCE = 2048
 _KEYS_AT_ONCE = 1 << 17  # a multiple of 8, so that every piece ends on a whole byte
+
+
+_DIGITS = np.array(
+    [int(chr(c), 36) if chr(c).isalnum() and c < 128 else 0 for c in range(256)], float
+)
+_PLACE_VALUES = np.array(
+    [26 * 36**3 * 10**7, 36**3 * 10**7]
+    + [36**2 * 10**7, 36 * 10**7, 10**7]
+    + [10**place for place in range(6, -1, -1)],
+    float,
+)
+_COUNTRY_LEAST = 10 * (26 + 1) * 36**3 * 10**7
+"""Of a country, A counts 0, not 10 as in a registrant."""
+_PACKED_AT_ONCE = 1 << 14
 
 
 def pack(isrc: Isrc) -> int:
@@ -58,12 +74,13 @@ def pack_many(isrcs: Any) -> Keys:
     width_fixed = isrcs.cast(pa.binary()).cast(pa.binary(12))
     raw = np.frombuffer(width_fixed.buffers()[1], np.uint8)
     raw = raw[width_fixed.offset * 12 :][: len(isrcs) * 12].reshape(-1, 12)
-    digits = raw - np.where(raw <= ord("9"), ord("0"), ord("A") - 10).astype(np.uint8)
-    packed = np.zeros(len(raw), np.uint64)
-    for place in range(12):
-        base = 26 if place < 2 else 36 if place < 5 else 10
-        digit = digits[:, place] - np.uint8(10 if place < 2 else 0)
-        packed = packed * np.uint64(base) + digit
+    packed = np.empty(len(raw), np.uint64)
+    for start in range(0, len(raw), _PACKED_AT_ONCE):
+        piece = raw[start : start + _PACKED_AT_ONCE]
+        # Exact in a float: every sum is a whole number under 2**53.
+        packed[start : start + len(piece)] = (
+            np.einsum("ij,j", _DIGITS[piece], _PLACE_VALUES) - _COUNTRY_LEAST
+        )
     return packed
 
 
@@ -138,42 +155,60 @@ class _BlockDelta:
         payload = self.payload[self.offsets[block] : self.offsets[block + 1]]
         width = self.widths[block]
         plain_bytes = (_GAPS * width + 7) // 8
-        exceptions = [
-            (payload[at], int.from_bytes(payload[at + 1 : at + _EXCEPTION_BYTES], "little"))
-            for at in range(plain_bytes, len(payload), _EXCEPTION_BYTES)
-        ]
-        place = _place(payload[:plain_bytes], width, exceptions, wanted=key - self.firsts[block])
+        planes = payload[:plain_bytes]
+        exceptions = _EXCEPTION.iter_unpack(payload[plain_bytes:])
+        wanted = key - self.firsts[block]
+        if width > _COUNTED_WIDTH_MAX:
+            place = _place_among(_unpacked_planes(planes, width), exceptions, wanted)
+        else:
+            bits = int.from_bytes(planes, "little")
+            each = [bits >> _GAPS * plane & _PLANE for plane in range(width)]
+            place = _place(each, exceptions, wanted)
         rank = block * BLOCK_KEYS + place
         return rank if place >= 0 and rank < self.count else None
 
 
-def _place(
-    planes: memoryview, width: int, exceptions: list[tuple[int, int]], *, wanted: int
-) -> int:
-    """Where in its block the key stands that is `wanted` more than the first; -1 where nowhere."""
-    if width > _COUNTED_WIDTH_MAX:
-        gaps = _unpacked_planes(np.frombuffer(planes, np.uint8), width)
-        for at, gap in exceptions:
-            gaps[at] = gap
-        values = np.concatenate([np.zeros(1, np.uint64), np.cumsum(gaps + np.uint64(1))])
-        place = int(np.searchsorted(values, np.uint64(wanted)))
-        return place if place < BLOCK_KEYS and int(values[place]) == wanted else -1
-    bits = int.from_bytes(planes, "little")
-    each = [bits >> _GAPS * plane & _PLANE for plane in range(width)]
-    low, high = 0, min(_GAPS, wanted)
+def _place(planes: list[int], exceptions: Iterator[tuple[int, int]], wanted: int) -> int:
+    """Where in its block the key stands that is `wanted` more than the first; -1 where nowhere.
+
+    `planes` are the bits of the gaps, the lowest first; `exceptions` (place, gap) ascending.
+    """
+    # Between two exceptions, keys are at least 1 and at most 2^width apart: first which of these
+    # runs it is, then where in the run, looking at its own few places only.
+    first, first_value, last, skipped = 0, 0, _GAPS, 0
+    for at, gap in exceptions:
+        value = at + skipped
+        before = (1 << at) - 1
+        for plane, ones in enumerate(planes):
+            value += (ones & before).bit_count() << plane
+        if wanted <= value:
+            last = at
+            break
+        skipped += gap
+        first, first_value = at + 1, value + 1 + gap
+        if wanted < first_value:
+            return -1
+    further = wanted - first_value
+    low, high = first + -(-further >> len(planes)), min(last, first + further)
     while low <= high:
         place = (low + high) // 2
+        value = place + skipped
         before = (1 << place) - 1
-        value = place
-        for plane, ones in enumerate(each):
+        for plane, ones in enumerate(planes):
             value += (ones & before).bit_count() << plane
-        for at, gap in exceptions:
-            if at < place:
-                value += gap
         if value == wanted:
             return place
         low, high = (place + 1, high) if value < wanted else (low, place - 1)
     return -1
+
+
+def _place_among(gaps: Keys, exceptions: Iterator[tuple[int, int]], wanted: int) -> int:
+    """As `_place`, from the gaps one by one, shape (127,)."""
+    for at, gap in exceptions:
+        gaps[at] = gap
+    values = np.concatenate([np.zeros(1, np.uint64), np.cumsum(gaps + np.uint64(1))])
+    place = int(np.searchsorted(values, np.uint64(wanted)))
+    return place if place < BLOCK_KEYS and int(values[place]) == wanted else -1
 
 
 def _block_widths(keys: Keys) -> tuple[Bytes, npt.NDArray[np.int64]]:
@@ -371,9 +406,10 @@ def _packed_planes(gaps: Keys, width: int) -> Bytes:
     return packed
 
 
-def _unpacked_planes(packed: Bytes, width: int) -> Keys:
+def _unpacked_planes(packed: memoryview, width: int) -> Keys:
     """The gaps of one block that `_packed_planes` made, shape (127,)."""
-    planes = _bits(packed, 0, _GAPS * width).reshape(width, _GAPS)
+    bits = _bits(np.frombuffer(packed, np.uint8), 0, _GAPS * width)
+    planes = bits.reshape(width, _GAPS)
     gaps: Keys = (np.uint64(1) << np.arange(width, dtype=np.uint64)) @ planes
     return gaps
 

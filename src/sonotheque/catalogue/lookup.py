@@ -128,7 +128,7 @@ class Snapshot:
 
     def by_isrc(self, isrc: Isrc) -> tuple[Recording, ...]:
         """The recordings that carry `isrc`; none where nobody has said."""
-        return tuple(self.recording(found) for found in self.stored_by_isrc(isrc))
+        return tuple([self.recording(found) for found in self.stored_by_isrc(isrc)])
 
     def stored_by_isrc(self, isrc: Isrc) -> list[StoredRecording]:
         packed = pack(isrc)

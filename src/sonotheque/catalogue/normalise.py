@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
@@ -22,6 +23,13 @@ Column = Any
 # Case folding differs from lower case in ß, ς (replaced below) and in these: the Greek iota
 # subscript, Cherokee, nine old Cyrillic letters. Rows that have one, hardly any, go one by one.
 _UNSPACED = "([" + "".join(rf"\x{{{a:X}}}-\x{{{b:X}}}" for a, b in folding.UNSPACED) + "])"
+_ASCII_FOLDED = np.array(
+    [
+        ord(sign.lower()) if sign.isascii() and sign.isalnum() else ord(" ")
+        for sign in map(chr, range(256))
+    ],
+    np.uint8,
+)
 _RARE = r"[\x{345}\x{13A0}-\x{13FD}\x{1C80}-\x{1C88}\x{AB70}-\x{ABBF}]"
 
 
@@ -38,8 +46,23 @@ def fold(texts: Column) -> Column:
 
 
 def _fold_ascii(texts: Column) -> Column:
-    lower = pc.replace_substring(pc.ascii_lower(texts), "'", "")
-    return pc.utf8_trim_whitespace(pc.replace_substring_regex(lower, "[^a-z0-9]+", " "))
+    bare = pc.replace_substring(texts, "'", "")
+    _, offsets, data = bare.buffers()
+    if not data:
+        return bare
+    # A table, sign by sign, and patterns only where there is more than a space between words:
+    # three times as fast as patterns for all.
+    signs: Any = _ASCII_FOLDED[np.frombuffer(data, np.uint8)]
+    folded = pa.Array.from_buffers(
+        bare.type,
+        len(bare),
+        [bare.buffers()[0], offsets, pa.py_buffer(signs)],
+        bare.null_count,
+        bare.offset,
+    )
+    untidy = pc.match_substring_regex(folded, "^ |  | $")
+    tidy = pc.replace_substring_regex(pc.filter(folded, untidy), " +", " ")
+    return pc.replace_with_mask(folded, untidy, pc.utf8_trim_whitespace(tidy))
 
 
 def _fold_unicode(texts: Column) -> Column:

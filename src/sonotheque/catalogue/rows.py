@@ -1,8 +1,8 @@
 """The rows of a snapshot: text that any tool can read, in small frames that one look-up opens.
 
 `recordings-<part>.tsv.zst` is tab-separated text, compressed by Zstandard (RFC 8878): a frame
-with the names of the columns, then one for every 16 recordings, so that `zstdcat` reads the whole
-and a look-up decompresses some 4 kB. A recording is the line that describes it, which alone has a
+with the names of the columns, then one for every 8 recordings, so that `zstdcat` reads the whole
+and a look-up decompresses some 2 kB. A recording is the line that describes it, which alone has a
 `recording_id`, and below it the other rows that are the same recording. No value holds a tab or a
 line break; an empty one is not known. `recordings-<part>.frames` holds the offset of each frame
 after the first, uint64, and the end of the last.
@@ -48,12 +48,12 @@ COLUMNS = (
     "former_ids",
 )
 HEADER = "\t".join(COLUMNS).encode() + b"\n"
-FRAME_RECORDINGS = 16
+FRAME_RECORDINGS = 8
 ROWS_SUFFIX = ".tsv.zst"
 FRAMES_SUFFIX = ".frames"
-_LEVEL = 3
-_JOINT = b"\r"
-"""No value holds one: see cleaning."""
+_LEVEL = 1
+_GOES_ON = b"\t"
+"""A line that begins so has no identifier, and goes on with the recording above it."""
 _FRAMES_AT_ONCE = 16_384
 
 
@@ -132,10 +132,11 @@ class Rows:
         place = bisect_right(self._firsts, number) - 1
         frame, turn = divmod(number - self._firsts[place], FRAME_RECORDINGS)
         part = self._parts[place]
-        recordings = _recordings_of(self._decompressed(part, frame))
-        if turn >= len(recordings):
-            raise _broken(part.path)
-        return _recording(recordings[turn])
+        lines = self._decompressed(part, frame).split(b"\n")
+        try:
+            return _recording(lines, _nth(lines, turn))
+        except IndexError:
+            raise _broken(part.path) from None
 
     def _decompressed(self, part: _Part, frame: int) -> bytes:
         # A decompressor is not to be shared between threads.
@@ -174,20 +175,30 @@ def read_rows(path: Path) -> Iterator[StoredRecording]:
     part = _Part(path)
     decompressor = zstandard.ZstdDecompressor()
     for frame in range(len(part)):
-        yield from map(_recording, _recordings_of(decompressor.decompress(part.frame(frame))))
+        lines = decompressor.decompress(part.frame(frame)).split(b"\n")
+        for place, line in enumerate(lines):
+            if line[:1] > _GOES_ON:
+                yield _recording(lines, place)
 
 
-def _recordings_of(text: bytes) -> list[bytes]:
-    """The recordings of a frame, each its lines with `_JOINT` between them."""
-    # A line that begins with a tab has no identifier: it goes on with the recording above it.
-    return text[:-1].replace(b"\n\t", _JOINT + b"\t").split(b"\n")
+def _nth(lines: list[bytes], turn: int) -> int:
+    """The place in a frame's lines where its `turn`th recording begins, from 0."""
+    for place, line in enumerate(lines):
+        if line[:1] > _GOES_ON:
+            if not turn:
+                return place
+            turn -= 1
+    raise IndexError
 
 
-def _recording(lines: bytes) -> StoredRecording:
-    rows = [line.split("\t") for line in lines.decode().split(_JOINT.decode())]
-    return StoredRecording(
-        rows[0][0], tuple(rows[0][-1].split()), tuple(_source_row(row) for row in rows)
-    )
+def _recording(lines: list[bytes], place: int) -> StoredRecording:
+    """The recording whose first line is at `place`."""
+    first = lines[place].decode().split("\t")
+    rows = [_source_row(first)]
+    while lines[place + 1][:1] == _GOES_ON:
+        place += 1
+        rows.append(_source_row(lines[place].decode().split("\t")))
+    return StoredRecording(first[0], tuple(first[-1].split()), tuple(rows))
 
 
 def _source_row(row: list[str]) -> SourceRow:

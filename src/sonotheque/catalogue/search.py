@@ -7,7 +7,6 @@ indexed character by character.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -127,7 +126,8 @@ class SearchIndex:
         field = word.field or "text"
         ways = [tantivy.Query.boost_query(self._term(field, word.text), 8.0)]
         if is_begun:
-            prefix = tantivy.Query.regex_query(self._schema, field, re.escape(word.text) + ".*")
+            # Of one word, a phrase's beginning is a word's.
+            prefix = tantivy.Query.phrase_prefix_query(self._schema, field, [word.text])
             ways.append(tantivy.Query.boost_query(prefix, 2.0))
         if is_typo:
             typo = tantivy.Query.fuzzy_term_query(self._schema, field, word.text, 1, True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,15 +36,16 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A query with the terms that may stand for each of its words. `before` was asked before, and
-    is not asked for again. Of `leading`, the places of some words, the index is asked first: where
-    few recordings have those, the others are looked for in these recordings themselves."""
+    """A query with the terms that may stand for each of its words, and as the index is `asked`.
+    `before` was asked before, and is not asked for again. `leading`, some words alone, is asked
+    first: where few recordings have those, the others are looked for in these themselves."""
 
     query: Query
     how: How
     terms: tuple[Terms, ...]
     before: Prepared | None
-    leading: tuple[int, ...] = ()
+    asked: tantivy.Query
+    leading: tantivy.Query | None
 
     def matches(self, fields: dict[str, list[str]]) -> bool:
         """Whether a recording with the words `fields` has every word as it stands, the last one
@@ -69,14 +70,15 @@ class ShardSearch:
         """`words_of` gives the words of a recording, field by field, by its number."""
         self._words_of = words_of
         self._vocabulary = Vocabulary(directory / VOCABULARY_NAME)
-        self._shards = []
-        for path in sorted(directory.glob("[0-9][0-9]")):
-            index = tantivy.Index.open(str(path))
+        indexes = [tantivy.Index.open(str(path)) for path in sorted(directory.glob("[0-9][0-9]"))]
+        for index in indexes:
             register(index)
-            self._shards.append(index)
+        # One schema for all: what is asked of one shard can be asked of each.
+        self._schema = indexes[0].schema
+        self._searchers = [index.searcher() for index in indexes]
 
     def __len__(self) -> int:
-        return len(self._shards)
+        return len(self._searchers)
 
     def prepare(self, query: Query, how: How, before: Prepared | None) -> Prepared | None:
         """`query` as it is asked of each shard, so that what `before` asked for is left out; None
@@ -91,31 +93,33 @@ class ShardSearch:
                 terms = [self._loose(word) for word in query.words]
         if not all(terms) or (before is not None and tuple(terms) == before.terms):
             return None
-        return Prepared(query, how, tuple(terms), before, self._leading(query, how, terms))
+        clauses = self._wanted(query, terms, range(len(terms)))
+        # What was asked last would have found what was asked before it, too.
+        if before:
+            clauses.append((tantivy.Occur.MustNot, before.asked))
+        asked = tantivy.Query.boolean_query(clauses)
+        return Prepared(query, how, tuple(terms), before, asked, self._leading(query, how, terms))
 
-    def _leading(self, query: Query, how: How, terms: list[Terms]) -> tuple[int, ...]:
+    def _leading(self, query: Query, how: How, terms: list[Terms]) -> tantivy.Query | None:
         if how is How.LOOSE:
-            return ()
+            return None
         # The endings of a beginning may be more than its terms.
         is_cut = how is How.BEGUN and len(terms[-1]) >= COMPLETIONS_MAX
         whole = range(len(query.words) - is_cut)
         if not whole or (not is_cut and len(whole) <= LEADING_WORDS_MAX):
-            return ()
+            return None
         rarest = sorted(whole, key=lambda place: self._vocabulary.count(query.words[place].text))
-        return tuple(sorted(rarest[:LEADING_WORDS_MAX]))
+        return tantivy.Query.boolean_query(self._wanted(query, terms, rarest[:LEADING_WORDS_MAX]))
 
     def find(self, prepared: Prepared, shard: int, limit: int) -> Found:
         """The best `limit` recordings in `shard`."""
-        index = self._shards[shard]
-        searcher = index.searcher()
+        searcher = self._searchers[shard]
         if prepared.leading:
-            clauses = _wanted(prepared, index.schema, prepared.leading)
-            asked = tantivy.Query.boolean_query(clauses)
-            candidates = self._search(searcher, asked, CANDIDATES_MAX)
+            candidates = self._search(searcher, prepared.leading, CANDIDATES_MAX)
             if candidates.total <= CANDIDATES_MAX:
                 found = [one for one in candidates.numbers if self._is_wanted(prepared, one)]
                 return Found(tuple(found[:limit]), len(found))
-        return self._search(searcher, _asked(prepared, index.schema), limit)
+        return self._search(searcher, prepared.asked, limit)
 
     def _is_wanted(self, prepared: Prepared, number: int) -> bool:
         fields = self._words_of(number)
@@ -127,6 +131,17 @@ class ShardSearch:
         addresses = [address for _, address in found.hits]
         rows: list[Any] = searcher.fast_field_values("row", addresses) if addresses else []
         return Found(tuple(int(row) for row in rows), int(found.count or 0))
+
+    def _wanted(
+        self, query: Query, terms: Sequence[Terms], places: Iterable[int]
+    ) -> list[tuple[tantivy.Occur, tantivy.Query]]:
+        """The words at `places` in `query`, and its years."""
+        must = tantivy.Occur.Must
+        schema = self._schema
+        clauses = [(must, _any_of(schema, query.words[place], terms[place])) for place in places]
+        for year in query.years:
+            clauses.append((must, tantivy.Query.term_query(schema, "year", year)))
+        return clauses
 
     def _exact(self, word: Word) -> Terms:
         return ((word.text, _EXACT),) if self._vocabulary.count(word.text) else ()
@@ -140,29 +155,6 @@ class ShardSearch:
         known = {term for term, _ in terms}
         neighbours = self._vocabulary.neighbours(word.text, NEIGHBOURS_MAX)
         return terms + tuple((term, _MISSPELT) for term in neighbours if term not in known)
-
-
-def _asked(prepared: Prepared, schema: tantivy.Schema) -> tantivy.Query:
-    clauses = _wanted(prepared, schema, range(len(prepared.terms)))
-    # What was asked last would have found what was asked before it, too.
-    if before := prepared.before:
-        asked = tantivy.Query.boolean_query(_wanted(before, schema, range(len(before.terms))))
-        clauses.append((tantivy.Occur.MustNot, asked))
-    return tantivy.Query.boolean_query(clauses)
-
-
-def _wanted(
-    prepared: Prepared, schema: tantivy.Schema, places: Iterable[int]
-) -> list[tuple[tantivy.Occur, tantivy.Query]]:
-    """The words at `places` in the query, and its years."""
-    must = tantivy.Occur.Must
-    clauses = [
-        (must, _any_of(schema, prepared.query.words[place], prepared.terms[place]))
-        for place in places
-    ]
-    for year in prepared.query.years:
-        clauses.append((must, tantivy.Query.term_query(schema, "year", year)))
-    return clauses
 
 
 def _any_of(schema: tantivy.Schema, word: Word, terms: Terms) -> tantivy.Query:

@@ -1,6 +1,6 @@
 """The search index of a snapshot, in shards: the most listened-to recordings first.
 
-A shard holds twice as many recordings as the one before it, up to a bound, and is an index by
+A shard holds four times as many recordings as the one before it, up to a bound, and is an index by
 itself. A search asks them in turn and ends where it has enough, so that a common word, which has
 millions of recordings, costs a few thousand of them; a rare one has few postings anywhere. A
 document is a recording's folded words by field; its `row` is its number in the snapshot.
@@ -32,17 +32,25 @@ from sonotheque.store.engine import seal
 
 # The stubs cannot follow columns whose type is known only when the program runs.
 pc: Any = pyarrow.compute
+Column = Any
+"""A pyarrow array of any type."""
 Progress = Callable[[str, int, int], None]
 Weights = npt.NDArray[np.uint64]
 
 
 VOCABULARY_NAME = "vocabulary.arrow"
 SMALLEST_SHARD = 1 << 14
-LARGEST_SHARD = 1 << 25
+LARGEST_SHARD = 1 << 24
+_GROWTH = 4
+# The stubs know of true and false only.
+_REPEATING: Any = ["artist", "album", "label", "popularity", "year"]
+"""Columns of documents for which a dictionary is worth its time."""
 _STREAMS_MAX = (1 << 40) - 1
 _WORDS_NAME = "words.arrow"
 _WRITER_HEAP_BYTES = 1_000_000_000
 _BATCH_ROWS = 1 << 17
+_WORDS_AT_ONCE = 8_000_000
+"""So many words are held, then counted; so many counts are held, then summed up."""
 _INLINE_RECORDINGS_MAX = 300_000
 """Fewer are indexed sooner than another process has started."""
 _WEIGHT_BASE = 64
@@ -70,7 +78,7 @@ def cuts(sample: Weights, recordings: int) -> tuple[int, ...]:
         found.append(
             int(descending[min(len(descending) - 1, len(descending) * reached // recordings)])
         )
-        size = min(2 * size, LARGEST_SHARD)
+        size = min(_GROWTH * size, LARGEST_SHARD)
         reached += size
     return tuple(found)
 
@@ -88,9 +96,17 @@ def write_documents(directory: Path, recordings: pa.Table, shard_cuts: tuple[int
     )
     ascending = np.array(shard_cuts[::-1], np.uint64)
     shard = len(ascending) - np.searchsorted(ascending, listened, side="right")
-    for number in np.unique(shard):
-        chosen = table.filter(pa.array(shard == number))
-        pq.write_table(chosen, documents_path(directory, int(number)), compression="zstd")
+    order: Any = np.argsort(shard, kind="stable")
+    sorted_by_shard = table.take(order)
+    first = 0
+    for number, count in zip(*np.unique(shard, return_counts=True), strict=True):
+        pq.write_table(
+            sorted_by_shard.slice(first, int(count)),
+            documents_path(directory, int(number)),
+            compression="zstd",
+            use_dictionary=_REPEATING,
+        )
+        first += int(count)
 
 
 def documents_path(directory: Path, shard: int) -> Path:
@@ -167,16 +183,16 @@ def _index_documents(directory: Path, parts: list[tuple[Path, int]]) -> pa.Table
     rows = sum(pq.read_metadata(path).num_rows for path, _ in parts)
     heap = _WRITER_HEAP_BYTES if rows > _INLINE_RECORDINGS_MAX else _WRITER_HEAP_BYTES // 20
     writer = index.writer(heap_size=heap, num_threads=1)
-    counted: list[pa.Table] = []
+    counts = _WordCounts()
     for path, first in parts:
         for batch in pq.ParquetFile(path).iter_batches(_BATCH_ROWS):
             words = {field: index_words(batch.column(field)) for field in FIELDS}
             for document in _documents(batch, words, first).to_pylist():
                 writer.add_json(document)
-            counted = _counted(counted, words)
+            counts.add(words)
     writer.commit()
     writer.wait_merging_threads()
-    return add_up(counted)
+    return counts.sums()
 
 
 def register(index: tantivy.Index) -> None:
@@ -208,17 +224,34 @@ def _documents(batch: pa.RecordBatch, words: dict[str, Any], first: int) -> Any:
     return pc.binary_join_element_wise(*parts, "}", "")
 
 
-def _counted(before: list[pa.Table], words: dict[str, Any]) -> list[pa.Table]:
-    """`before` and the counts of `words`, summed up when they are many."""
-    for column in words.values():
-        each = pc.list_flatten(pc.split_pattern(column, " "))
-        counts = pc.value_counts(each)
-        before.append(
-            pa.table(
-                {
-                    "word": counts.field("values").cast(pa.large_string()),
-                    "count": counts.field("counts"),
-                }
-            )
-        )
-    return [add_up(before)] if sum(map(len, before)) > 8_000_000 else before
+class _WordCounts:
+    """How many documents have each word, counted once for each field that has it."""
+
+    def __init__(self) -> None:
+        self._words: list[Column] = []
+        self._words_held = 0
+        self._counted: list[pa.Table] = []
+        self._counts_held = 0
+
+    def add(self, words: dict[str, Column]) -> None:
+        for column in words.values():
+            each = pc.list_flatten(pc.split_pattern(column, " "))
+            self._words.append(each)
+            self._words_held += len(each)
+        if self._words_held > _WORDS_AT_ONCE:
+            self._count()
+
+    def sums(self) -> pa.Table:
+        """`word`, `count`; each word once."""
+        self._count()
+        return add_up(self._counted)
+
+    def _count(self) -> None:
+        counts = pc.value_counts(pa.chunked_array(self._words, pa.string()))
+        words = counts.field("values").cast(pa.large_string())
+        self._counted.append(pa.table({"word": words, "count": counts.field("counts")}))
+        self._words, self._words_held = [], 0
+        self._counts_held += len(words)
+        if self._counts_held > _WORDS_AT_ONCE:
+            self._counted = [add_up(self._counted)]
+            self._counts_held = len(self._counted[0])
