@@ -21,7 +21,7 @@ from sonotheque.catalogue.inputs import Inputs
 from sonotheque.catalogue.isrc_index import pack_many
 from sonotheque.catalogue.lookup import Snapshot, SnapshotSummary
 from sonotheque.catalogue.plan import Plan
-from sonotheque.catalogue.sources import ADDITIONS_NAME, IMPORTS_NAME, LOCK_NAME, ROWS_NAME
+from sonotheque.catalogue.sources import IMPORTS_NAME, LOCK_NAME, ROWS_NAME, additions_path
 from sonotheque.store import files
 from sonotheque.store.engine import open_engine
 
@@ -37,7 +37,8 @@ def add(
     Idempotent; what a killed run left is made again.
     """
     directory = catalogue_directory / IMPORTS_NAME / str(number)
-    workspace = directory / f".{ADDITIONS_NAME}.tmp"
+    workspace = directory / ".additions.tmp"
+    final = additions_path(catalogue_directory, number)
     with files.exclusive(catalogue_directory / LOCK_NAME):
         files.remove_tree(workspace)
         files.make_directory(workspace)
@@ -49,7 +50,8 @@ def add(
         with open_engine(memory_bytes_max=2_000_000_000, spill=workspace / "spill") as engine:
             make_buckets(engine, workspace, inputs, plan)
         summary = indexing.index(catalogue_directory, workspace, now, plan)
-        files.move(workspace / indexing.SNAPSHOT_DIRECTORY_NAME, directory / ADDITIONS_NAME)
+        files.make_directory(final.parent)
+        files.move(workspace / indexing.SNAPSHOT_DIRECTORY_NAME, final)
         files.remove_tree(workspace)
     return summary
 

@@ -30,10 +30,10 @@ from sonotheque.catalogue.minting import Mint, mint
 from sonotheque.catalogue.normalise import fold
 from sonotheque.catalogue.plan import Plan
 from sonotheque.catalogue.sources import (
-    ADDITIONS_NAME,
     IMPORTS_NAME,
     LOCK_NAME,
     ROWS_NAME,
+    additions_path,
     import_directories,
 )
 from sonotheque.errors import Refused
@@ -85,7 +85,7 @@ def build_snapshot(
             for number in plan.imports:
                 directory = catalogue_directory / IMPORTS_NAME / str(number)
                 (directory / ROWS_NAME).unlink(missing_ok=True)
-                files.remove_tree(directory / ADDITIONS_NAME)
+                files.remove_tree(additions_path(catalogue_directory, number))
             if plan.previous:
                 indexing.retire(catalogue_directory / str(plan.previous))
             return summary
@@ -166,7 +166,8 @@ def _inputs(catalogue: Path, previous: int | None, pending: tuple[int, ...]) -> 
     directories = [catalogue / IMPORTS_NAME / str(number) for number in pending]
     known = [catalogue / str(previous)] if previous else []
     # What was added in between stands in the staged rows too, but without its identifiers.
-    known += [path for directory in directories if (path := directory / ADDITIONS_NAME).exists()]
+    added = (additions_path(catalogue, number) for number in pending)
+    known += [path for path in added if path.exists()]
     return Inputs(tuple(directory / ROWS_NAME for directory in directories), tuple(known))
 
 

@@ -23,6 +23,8 @@ from sonotheque.model.identifiers import RecordingId
 from sonotheque.model.music import Recording
 from sonotheque.store import files
 
+_META_NAME = "meta.json"
+"""Replaced at each commit, by tantivy."""
 _WRITER_HEAP_BYTES = 64_000_000
 _WRITER_SECONDS_MAX = 30
 
@@ -41,6 +43,7 @@ class SearchIndex:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._schema = _schema()
+        self._seen = (0, 0)
         try:
             self._index = self._open()
         except ValueError:
@@ -53,7 +56,6 @@ class SearchIndex:
         index.register_tokenizer(
             "spaces", tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
         )
-        index.reload()
         return index
 
     def put(self, recordings: Iterable[Recording], *, anew: bool = False) -> None:
@@ -70,7 +72,6 @@ class SearchIndex:
             writer.add_document(_document(recording))
         writer.commit()
         writer.wait_merging_threads()
-        self._index.reload()
 
     def _writer(self, seconds_max: float) -> tantivy.IndexWriter:
         deadline = time.monotonic() + seconds_max
@@ -88,8 +89,16 @@ class SearchIndex:
                 time.sleep(0.05)
 
     def count(self) -> int:
-        self._index.reload()
-        return int(self._index.searcher().num_docs)
+        return int(self._reloaded().searcher().num_docs)
+
+    def _reloaded(self) -> tantivy.Index:
+        """The index as the last writer left it, whichever process that was."""
+        written = (self._directory / _META_NAME).stat()
+        seen = (written.st_ino, written.st_mtime_ns)
+        if seen != self._seen:
+            self._index.reload()
+            self._seen = seen
+        return self._index
 
     def find(self, query: Query, how: How, limit: int) -> Hits:
         """The best `limit` recordings that hold every word of `query`, and how many there are,
@@ -98,8 +107,9 @@ class SearchIndex:
         EXACT takes words as they stand, BEGUN the last one also for a beginning, LOOSE any for a
         beginning or with a typo.
         """
-        self._index.reload()
-        searcher = self._index.searcher()
+        searcher = self._reloaded().searcher()
+        if not searcher.num_docs:
+            return Hits((), 0)
         clauses = self._clauses(query, how)
         if how is not How.EXACT:
             stricter = How.EXACT if how is How.BEGUN else How.BEGUN

@@ -49,7 +49,8 @@ def paragraph(text: str, *, indent: str = "", first: str | None = None) -> str:
     lines = []
     line, begun = indent if first is None else first, False
     for word in one_line(text).split():
-        for part in chop_cells(word, WIDTH - len(indent)):
+        # Of signs without a width of their own, chop_cells makes nothing.
+        for part in chop_cells(word, WIDTH - len(indent)) or [word]:
             if begun and cell_len(f"{line} {part}") > WIDTH:
                 lines.append(line)
                 line, begun = indent, False

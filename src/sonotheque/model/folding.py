@@ -19,7 +19,8 @@ UNSPACED = (
 )
 """Code points (first, last) of scripts that put no spaces between words, as they are after NFKD
 (Unicode 15, Blocks.txt)."""
-_UNSPACED = re.compile("([" + "".join(f"{chr(a)}-{chr(b)}" for a, b in UNSPACED) + "])")
+_SIGNS = "".join(f"{chr(a)}-{chr(b)}" for a, b in UNSPACED)
+_WORD = re.compile(f"[{_SIGNS}]|[^{_SIGNS} ]+")
 
 
 _ASCII_WORD = re.compile("[a-z0-9]+")
@@ -54,7 +55,7 @@ _KEPT = _Kept()
 
 def words_of(text: str) -> list[str]:
     """`text` as the words it is looked for by: folded, unspaced scripts sign by sign."""
-    return _UNSPACED.sub(r" \1 ", fold(text)).split()
+    return _WORD.findall(fold(text))
 
 
 def indexed_words_of(text: str) -> list[str]:

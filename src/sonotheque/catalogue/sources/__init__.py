@@ -6,11 +6,15 @@ keeps both, with where they came from and under which licence, in `imports/<numb
 * `rows.parquet` – the clean rows, until a build has folded them into a snapshot;
 * `quarantine.jsonl` – the others, one a line, each with its line, code and remedy;
 * `import.json` – origin, licence, time, counts.
+
+What a small import adds stands in `additions/<number>/` until then, a snapshot of its own.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -162,8 +166,19 @@ def import_directories(catalogue_directory: Path) -> list[Path]:
 
 def additions_of(catalogue_directory: Path) -> list[Path]:
     """The snapshots of what imports added that no build has folded in yet, oldest first."""
-    found = (path / ADDITIONS_NAME for path in import_directories(catalogue_directory))
-    return [path for path in found if path.exists()]
+    # Asked at every search: one look at one directory.
+    with (
+        contextlib.suppress(FileNotFoundError),
+        os.scandir(catalogue_directory / ADDITIONS_NAME) as entries,
+    ):
+        numbers = sorted(int(entry.name) for entry in entries if entry.name.isdecimal())
+        return [additions_path(catalogue_directory, number) for number in numbers]
+    return []
+
+
+def additions_path(catalogue_directory: Path, number: int) -> Path:
+    """Where the snapshot of what import `number` added is, until a build has folded it in."""
+    return catalogue_directory / ADDITIONS_NAME / str(number)
 
 
 def _check_provenance(origin: str, licence: str) -> None:
