@@ -32,6 +32,8 @@ _ENOUGH_FOR = {How.EXACT: 1 << 63, How.BEGUN: 10, How.LOOSE: 1}
 """A looser way is tried only where the stricter ones found fewer than so many recordings."""
 _SMALL_SHARDS = 4
 """Of up to a million recordings: asked sooner than another thread is woken."""
+_FEW_POSTINGS = 50_000
+"""So few are gone through sooner than another thread is woken, too."""
 RESULTS_MAX = 10_000
 """Nobody reads further; a program reads the snapshot itself."""
 
@@ -257,9 +259,10 @@ class _Search:
         # A shard of every snapshot in turn, the most listened-to recordings first; two at a time
         # of those that are large.
         last = max((len(snapshot.search) for snapshot, _ in asked), default=0)
+        is_small = sum(prepared.postings_max for _, prepared in asked) <= _FEW_POSTINGS
         shard = 0
         while shard < last and self._missing():
-            width = 1 if shard < _SMALL_SHARDS else 2
+            width = 1 if is_small or shard < _SMALL_SHARDS else 2
             tasks = [
                 _Ask(snapshot, prepared, number, self._missing())
                 for number in range(shard, shard + width)

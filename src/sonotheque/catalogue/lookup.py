@@ -198,6 +198,10 @@ class Snapshot:
         """`stored` as the catalogue describes it."""
         rows = stored.rows
         best = rows[0]
+        first_import, popularity = best.first_import, best.popularity or 0
+        if len(rows) > 1:
+            first_import = min([row.first_import for row in rows])
+            popularity = max([row.popularity or 0 for row in rows])
         return Recording(
             id=RecordingId(stored.id),
             description=Description(
@@ -209,8 +213,8 @@ class Snapshot:
                 isrcs=_isrcs_of(stored),
             ),
             duration_ms=best.duration_ms or 0,
-            added_at=self._added_at[min([row.first_import for row in rows])],
-            popularity=max([row.popularity or 0 for row in rows]),
+            added_at=self._added_at[first_import],
+            popularity=popularity,
         )
 
     def appeared_in(self, stored: StoredRecording) -> tuple[int, ...]:

@@ -18,6 +18,8 @@ _FILTER = re.compile(
     r"\b(title|artist|album|label|year|isrc):(?:\"([^\"]*)\"|(\S+))", re.IGNORECASE
 )
 
+_DIGIT = re.compile("[0-9]")
+
 
 class How(Enum):
     """The ways to look for words, strictest first."""
@@ -62,8 +64,9 @@ def parse_query(text: str) -> Query:
             where=text[:40] + "…",
             remedy=f"use at most {QUERY_CHARACTERS_MAX}",
         )
-    with contextlib.suppress(BadInput):
-        return Query(isrcs=(parse_isrc(text),))
+    if _DIGIT.search(text):
+        with contextlib.suppress(BadInput):
+            return Query(isrcs=(parse_isrc(text),))
     words: list[Word] = []
     years: list[int] = []
     isrcs: list[Isrc] = []

@@ -144,7 +144,8 @@ class Rows:
         if decompressor is None:
             decompressor = self._threads.decompressor = zstandard.ZstdDecompressor()
         try:
-            text: bytes = decompressor.decompress(part.frame(frame))
+            start, end = part.offsets[frame], part.offsets[frame + 1]
+            text: bytes = decompressor.decompress(part.bytes[start:end])
         except (zstandard.ZstdError, IndexError) as error:
             raise _broken(part.path) from error
         return text
@@ -155,14 +156,8 @@ class _Part:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._bytes = _mapped(path)
-        self._offsets = _mapped(frames_path(path)).cast("Q")
-
-    def __len__(self) -> int:
-        return len(self._offsets) - 1
-
-    def frame(self, number: int) -> memoryview:
-        return self._bytes[self._offsets[number] : self._offsets[number + 1]]
+        self.bytes = _mapped(path)
+        self.offsets = _mapped(frames_path(path)).cast("Q")
 
 
 def _mapped(path: Path) -> memoryview:
@@ -174,8 +169,8 @@ def read_rows(path: Path) -> Iterator[StoredRecording]:
     """Every recording in the rows at `path`, in their order, in bounded memory."""
     part = _Part(path)
     decompressor = zstandard.ZstdDecompressor()
-    for frame in range(len(part)):
-        lines = decompressor.decompress(part.frame(frame)).split(b"\n")
+    for start, end in pairwise(part.offsets):
+        lines = decompressor.decompress(part.bytes[start:end]).split(b"\n")
         for place, line in enumerate(lines):
             if line[:1] > _GOES_ON:
                 yield _recording(lines, place)
@@ -198,12 +193,14 @@ def _recording(lines: list[bytes], place: int) -> StoredRecording:
     while lines[place + 1][:1] == _GOES_ON:
         place += 1
         rows.append(_source_row(lines[place].decode().split("\t")))
-    return StoredRecording(first[0], tuple(first[-1].split()), tuple(rows))
+    former_ids = tuple(first[-1].split()) if first[-1] else ()
+    return StoredRecording(first[0], former_ids, tuple(rows))
 
 
 def _source_row(row: list[str]) -> SourceRow:
-    _, isrc, title, artist, album, label, release_date, year, duration_ms, popularity = row[:10]
-    streams, upc, other_isrcs, licence, source, source_id, import_number, first_import, _ = row[10:]
+    (_, isrc, title, artist, album, label, release_date, year, duration_ms, popularity,
+     streams, upc, other_isrcs, licence, source, source_id, import_number, first_import, _
+    ) = row  # fmt: skip
     return SourceRow(
         source,
         source_id,

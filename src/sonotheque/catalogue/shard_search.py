@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import tantivy
 
@@ -21,9 +21,19 @@ LEADING_WORDS_MAX = 4
 CANDIDATES_MAX = 128
 """So few recordings are looked at one by one."""
 _FIELD_BOOSTS = {"title": 3.0, "artist": 2.5, "album": 1.0, "label": 0.5}
-Terms = tuple[tuple[str, float], ...]
-"""Terms that may stand for a word, each with what finding it is worth."""
 _EXACT, _COMPLETED, _MISSPELT = 1.0, 0.5, 0.25
+
+
+class Term(NamedTuple):
+    """One that may stand for a word, what finding it is `worth`, and how many recordings have it,
+    counted once for each field."""
+
+    text: str
+    worth: float
+    postings: int
+
+
+Terms = tuple[Term, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +48,8 @@ class Found:
 class Prepared:
     """A query with the terms that may stand for each of its words, and as the index is `asked`.
     `before` was asked before, and is not asked for again. `leading`, some words alone, is asked
-    first: where few recordings have those, the others are looked for in these themselves."""
+    first: where few recordings have those, the others are looked for in these themselves.
+    `postings_max` bounds how many recordings have the rarest of its words."""
 
     query: Query
     how: How
@@ -46,6 +57,7 @@ class Prepared:
     before: Prepared | None
     asked: tantivy.Query
     leading: tantivy.Query | None
+    postings_max: int
 
     def matches(self, fields: dict[str, list[str]]) -> bool:
         """Whether a recording with the words `fields` has every word as it stands, the last one
@@ -97,8 +109,16 @@ class ShardSearch:
         # What was asked last would have found what was asked before it, too.
         if before:
             clauses.append((tantivy.Occur.MustNot, before.asked))
-        asked = tantivy.Query.boolean_query(clauses)
-        return Prepared(query, how, tuple(terms), before, asked, self._leading(query, how, terms))
+        return Prepared(
+            query=query,
+            how=how,
+            terms=tuple(terms),
+            before=before,
+            asked=tantivy.Query.boolean_query(clauses),
+            leading=self._leading(query, how, terms),
+            # Where only years are asked for, nobody has counted.
+            postings_max=min(map(_count, terms), default=1 << 63),
+        )
 
     def _leading(self, query: Query, how: How, terms: list[Terms]) -> tantivy.Query | None:
         if how is How.LOOSE:
@@ -108,7 +128,7 @@ class ShardSearch:
         whole = range(len(query.words) - is_cut)
         if not whole or (not is_cut and len(whole) <= LEADING_WORDS_MAX):
             return None
-        rarest = sorted(whole, key=lambda place: self._vocabulary.count(query.words[place].text))
+        rarest = sorted(whole, key=lambda place: _count(terms[place]))
         return tantivy.Query.boolean_query(self._wanted(query, terms, rarest[:LEADING_WORDS_MAX]))
 
     def find(self, prepared: Prepared, shard: int, limit: int) -> Found:
@@ -144,17 +164,26 @@ class ShardSearch:
         return clauses
 
     def _exact(self, word: Word) -> Terms:
-        return ((word.text, _EXACT),) if self._vocabulary.count(word.text) else ()
+        count = self._vocabulary.count(word.text)
+        return (Term(word.text, _EXACT, count),) if count else ()
 
     def _begun(self, word: Word) -> Terms:
         completions = self._vocabulary.completions(word.text, COMPLETIONS_MAX)
-        return self._exact(word) + tuple((term, _COMPLETED) for term in completions)
+        return self._exact(word) + tuple(
+            Term(text, _COMPLETED, count) for text, count in completions
+        )
 
     def _loose(self, word: Word) -> Terms:
         terms = self._begun(word)
-        known = {term for term, _ in terms}
+        known = {term.text for term in terms}
         neighbours = self._vocabulary.neighbours(word.text, NEIGHBOURS_MAX)
-        return terms + tuple((term, _MISSPELT) for term in neighbours if term not in known)
+        return terms + tuple(
+            Term(text, _MISSPELT, count) for text, count in neighbours if text not in known
+        )
+
+
+def _count(terms: Terms) -> int:
+    return sum(term.postings for term in terms)
 
 
 def _any_of(schema: tantivy.Schema, word: Word, terms: Terms) -> tantivy.Query:
@@ -163,11 +192,11 @@ def _any_of(schema: tantivy.Schema, word: Word, terms: Terms) -> tantivy.Query:
         (
             tantivy.Occur.Should,
             tantivy.Query.boost_query(
-                tantivy.Query.term_query(schema, field, term, "basic"),
-                worth * _FIELD_BOOSTS[field],
+                tantivy.Query.term_query(schema, field, term.text, "basic"),
+                term.worth * _FIELD_BOOSTS[field],
             ),
         )
-        for term, worth in terms
+        for term in terms
         for field in fields
     ]
     return tantivy.Query.boolean_query(ways)

@@ -25,6 +25,8 @@ from sonotheque.catalogue.keys import hash_text
 # The stubs cannot follow columns whose type is known only when the program runs.
 pc: Any = pyarrow.compute
 
+Counted = tuple[str, int]
+"""A word, and how many recordings have it, counted once for each field that has it."""
 TYPO_LENGTH_MIN = 4
 """Shorter words have too many neighbours at one edit to be worth guessing at."""
 _LETTERS_MAX = 64
@@ -79,13 +81,13 @@ class Vocabulary:
         place = self._place(word)
         return int(self._counts[place]) if self._is_at(place, word) else 0
 
-    def completions(self, prefix: str, limit: int) -> list[str]:
+    def completions(self, prefix: str, limit: int) -> list[Counted]:
         """The `limit` commonest words that begin with `prefix` and are not it, commonest first."""
         first = self._place(prefix)
         first += self._is_at(first, prefix)
         return self._commonest(np.arange(first, self._place(prefix + _BEYOND)), limit)
 
-    def neighbours(self, word: str, limit: int) -> list[str]:
+    def neighbours(self, word: str, limit: int) -> list[Counted]:
         """The `limit` commonest words at one edit from `word` (a letter more, less, another, or
         two changed over: Damerau 1964), commonest first; none for a short word."""
         if len(word) < TYPO_LENGTH_MIN or not len(self):
@@ -96,19 +98,20 @@ class Vocabulary:
         at = self._at[places[self._hashes[places] == hashes]]
         return self._commonest(at.astype(np.int64), limit)
 
-    def _commonest(self, places: npt.NDArray[np.int64], limit: int) -> list[str]:
+    def _commonest(self, places: npt.NDArray[np.int64], limit: int) -> list[Counted]:
         counts = self._counts[places]
         if len(places) > limit:
             chosen = np.argpartition(-counts, limit)[:limit]
             places, counts = places[chosen], counts[chosen]
-        places = places[np.lexsort((places, -counts))]
-        return [self._words[int(place)].as_py() for place in places]
+        order = np.lexsort((places, -counts))
+        words = [self._in_bytes[place].decode() for place in places[order].tolist()]
+        return list(zip(words, counts[order].tolist(), strict=True))
 
     def _place(self, word: str) -> int:
         return bisect_left(self._in_bytes, word.encode())
 
     def _is_at(self, place: int, word: str) -> bool:
-        return place < len(self) and self._words[place].as_py() == word
+        return place < len(self) and self._in_bytes[place] == word.encode()
 
     def _alphabet(self, word: str) -> str:
         # One digit for another is another number, not a typo.
