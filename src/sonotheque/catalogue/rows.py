@@ -198,9 +198,27 @@ def _recording(lines: list[bytes], place: int) -> StoredRecording:
 
 
 def _source_row(row: list[str]) -> SourceRow:
-    (_, isrc, title, artist, album, label, release_date, year, duration_ms, popularity,
-     streams, upc, other_isrcs, licence, source, source_id, import_number, first_import, _
-    ) = row  # fmt: skip
+    (
+        _,
+        isrc,
+        title,
+        artist,
+        album,
+        label,
+        release_date,
+        year,
+        duration_ms,
+        popularity,
+        streams,
+        upc,
+        other_isrcs,
+        licence,
+        source,
+        source_id,
+        import_number,
+        first_import,
+        _,
+    ) = row
     return SourceRow(
         source,
         source_id,
