@@ -21,7 +21,7 @@ from sonotheque.catalogue.query import How, Query, parse_query
 from sonotheque.catalogue.records import Records
 from sonotheque.catalogue.rows import StoredRecording
 from sonotheque.catalogue.search import SearchIndex
-from sonotheque.catalogue.shard_search import Found, Prepared
+from sonotheque.catalogue.shard_search import LOOKED_AT_MAX, Found, Prepared
 from sonotheque.catalogue.sources import additions_of
 from sonotheque.errors import BadInput, Corrupt, EnvironmentFailure, NotFound
 from sonotheque.model.folding import indexed_words_of
@@ -219,9 +219,10 @@ class _Ask:
     prepared: Prepared
     shard: int
     limit: int
+    candidates_max: int
 
     def run(self) -> Found:
-        return self.snapshot.search.find(self.prepared, self.shard, self.limit)
+        return self.snapshot.search.find(self.prepared, self.shard, self.limit, self.candidates_max)
 
 
 class _Search:
@@ -260,11 +261,11 @@ class _Search:
         # of those that are large.
         last = max((len(snapshot.search) for snapshot, _ in asked), default=0)
         is_small = sum(prepared.postings_max for _, prepared in asked) <= _FEW_POSTINGS
-        shard = 0
+        shard, candidates_max = 0, LOOKED_AT_MAX
         while shard < last and self._missing():
             width = 1 if is_small or shard < _SMALL_SHARDS else 2
             tasks = [
-                _Ask(snapshot, prepared, number, self._missing())
+                _Ask(snapshot, prepared, number, self._missing(), candidates_max)
                 for number in range(shard, shard + width)
                 for snapshot, prepared in asked
                 if number < len(snapshot.search)
@@ -274,6 +275,7 @@ class _Search:
                 some = hits.numbers[: self._missing()]
                 self._found += map(task.snapshot.numbered, some)
                 self.total += hits.total
+                candidates_max -= hits.looked_at
             shard += width
         return not self._missing()
 
