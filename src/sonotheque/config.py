@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sonotheque.errors import BadInput, NotFound
+from sonotheque.quantities import parse_rate, parse_span
 
 CONFIG_NAME = "archive.toml"
 
@@ -19,13 +21,16 @@ class Root:
     """A storage root: a directory that holds one whole copy of the vault.
 
     `threat` names what could take this copy away, `location` where it stands; two roots with
-    the same location share a fate.
+    the same location share a fate. `audit_within` ("30d") is how lately a copy must have been
+    found whole for an audit to leave it out, `audit_rate` ("50MB/s") what an audit may read.
     """
 
     name: str
     path: Path
     location: str = ""
     threat: str = ""
+    audit_within: str = ""
+    audit_rate: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,16 @@ class Config:
     @property
     def lock(self) -> Path:
         return self.directory / ".lock"
+
+    @property
+    def lock_queue(self) -> Path:
+        """Held while waiting for the lock, so that who comes first is let in first."""
+        return self.directory / ".lock-queue"
+
+    @property
+    def audit_lock(self) -> Path:
+        """Its own, so that an audit of everything keeps nobody from writing."""
+        return self.directory / ".lock-audit"
 
     @property
     def publishing_lock(self) -> Path:
@@ -150,6 +165,11 @@ def render_config(config: Config) -> str:
             f"location = {_toml_string(root.location)}",
             f"threat = {_toml_string(root.threat)}",
         ]
+        lines += [
+            f"{name} = {_toml_string(value)}"
+            for name in ("audit_within", "audit_rate")
+            if (value := getattr(root, name))
+        ]
     text = "\n".join(lines) + "\n"
     path = config.directory / CONFIG_NAME
     try:
@@ -201,6 +221,8 @@ def _config_from(document: dict[str, Any], directory: Path, path: Path) -> Confi
                 path=directory / _text(root, "path", path),
                 location=_text(root, "location", path, default=""),
                 threat=_text(root, "threat", path, default=""),
+                audit_within=_quantity(root, "audit_within", path, parse_span),
+                audit_rate=_quantity(root, "audit_rate", path, parse_rate),
             )
             for root in roots
         ),
@@ -236,6 +258,19 @@ def _text(table: dict[str, Any], name: str, path: Path, default: str | None = No
             f"{name} is missing or not text", where=str(path), remedy=f'write {name} = "…"'
         )
     return value
+
+
+def _quantity(table: dict[str, Any], name: str, path: Path, parse: Callable[[str], int]) -> str:
+    """A span or a rate as it is written, once it can be read; "" where it is left out."""
+    written = _text(table, name, path, default="")
+    try:
+        if written:
+            parse(written)
+    except BadInput as error:
+        raise BadInput(
+            f"{name} {written!r} {error.what}", where=str(path), remedy=error.remedy
+        ) from error
+    return written
 
 
 def _toml_string(text: str) -> str:

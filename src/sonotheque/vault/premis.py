@@ -46,13 +46,15 @@ def from_lines(blocks: Iterable[bytes]) -> Iterator[FixityEvent]:
         raise ValueError("the last line is cut short")
 
 
-def write_xml(run: HoldingId, events: Iterable[FixityEvent], file: BinaryIO) -> None:
-    """Write the events of the audit run `run` to `file` as one PREMIS 3 document, as they come.
+def write_xml(run: HoldingId, events: Iterable[FixityEvent], file: BinaryIO) -> int:
+    """Write the events of the audit run `run` to `file` as one PREMIS 3 document, as they come;
+    how many they were.
 
     An event's identifier is the run's and the number of its line. What XML cannot say (a control
     character in a name) is written as U+FFFD.
     """
     agents: dict[str, None] = {}
+    number = 0
     with etree.xmlfile(file, encoding="utf-8") as xml:
         xml.write_declaration()
         with xml.element(_name("premis"), {"version": "3.0"}, nsmap={None: NAMESPACE}):
@@ -61,6 +63,7 @@ def write_xml(run: HoldingId, events: Iterable[FixityEvent], file: BinaryIO) -> 
                 xml.write(_event(f"{run}#{number}", event))
             for agent in agents:
                 xml.write(_agent(agent))
+    return number
 
 
 def _event(identifier: str, event: FixityEvent) -> Any:
