@@ -11,7 +11,7 @@ from operator import methodcaller
 from typing import TypeVar
 
 from sonotheque import config
-from sonotheque.errors import Corrupt, EnvironmentFailure, Refused
+from sonotheque.errors import Corrupt, EnvironmentFailure, SonothequeError
 from sonotheque.model.findings import Finding, Severity
 from sonotheque.model.holdings import Holding
 from sonotheque.model.identifiers import HoldingId
@@ -53,10 +53,19 @@ def holdings(roots: Sequence[Root]) -> Iterator[Holding]:
 def read_holding(roots: Sequence[Root], holding: HoldingId) -> Holding | None:
     """The newest version of `holding` in the first root in which its inventory verifies.
 
-    None where no root has it. Raises Corrupt where it verifies in none.
+    None where every root answers and none has it; otherwise raises what the first one that
+    failed said.
     """
-    having = [root for root in roots if root.has_object(ocfl.object_path(holding))]
-    return _first(having, lambda root: root.holding(holding)) if having else None
+    failed: SonothequeError | None = None
+    for root in roots:
+        try:
+            if found := root.holding(holding):
+                return found
+        except SonothequeError as error:
+            failed = failed or error
+    if failed:
+        raise failed
+    return None
 
 
 def read(roots: Sequence[Root], holding: HoldingId, logical_path: str) -> bytes:
@@ -65,9 +74,9 @@ def read(roots: Sequence[Root], holding: HoldingId, logical_path: str) -> bytes:
 
 
 def _first(roots: Sequence[Root], get: Callable[[Root], T]) -> T:
-    """What `get` answers for the first root for which it raises neither Refused nor OSError."""
+    """What `get` answers for the first root for which it fails in no way."""
     for root in roots[:-1]:
-        with contextlib.suppress(Refused, OSError):
+        with contextlib.suppress(SonothequeError):
             return get(root)
     return get(roots[-1])
 
@@ -84,9 +93,11 @@ def require_present(roots: Sequence[Root]) -> None:
 
 
 def read_back(root: Root, holding: HoldingId) -> None:
-    """Check every content file of the newest version against its digest, from the medium."""
+    """Check every content file of the newest version against its digest, from the medium, and
+    that its directory has the same inventory as the object."""
     inventory = root.required(holding)
     name = ocfl.object_path(holding)
+    root.read_inventory(name, f"v{inventory.head}")
     for digest in set(inventory.state().values()):
         path = inventory.content_path(digest)
         if root.digest(name, path) != digest:

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from sonotheque.errors import Corrupt, NotFound
+from sonotheque.errors import Corrupt, EnvironmentFailure, NotFound, SonothequeError
 from sonotheque.model.holdings import Holding
 from sonotheque.model.identifiers import HoldingId, Sha512
 from sonotheque.vault import ocfl
@@ -222,8 +222,16 @@ class Place:
         return self.root.place_of(f"{self.name}/{self.path}")
 
     def blocks(self, *, first: int = 0, byte_count: int | None = None) -> Iterator[bytes]:
-        """Its bytes, unchecked; see `Root.blocks`."""
-        return self.root.blocks(self.name, self.path, first=first, byte_count=byte_count)
+        """Its bytes, unchecked. Raises Corrupt where it is missing or cannot be read,
+        EnvironmentFailure only where the whole root is away."""
+        try:
+            yield from self.root.blocks(self.name, self.path, first=first, byte_count=byte_count)
+        except SonothequeError as error:
+            if isinstance(error, EnvironmentFailure) and not self.root.present:
+                raise
+            raise Corrupt(
+                f"cannot be read ({error.what})", where=self.where, remedy=HEAL
+            ) from error
 
 
 def verified(content: Iterable[bytes], sha512: str, where: str) -> Iterator[bytes]:
