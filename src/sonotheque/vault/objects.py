@@ -9,6 +9,7 @@ visible by that one rename. A new version is visible when the object's inventory
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -172,7 +173,12 @@ class Vault(Root):
 
     def digest(self, name: str, path: str, pace: Pace | None = None) -> Sha512 | None:
         try:
-            return Sha512(files.sha512_from_disk(self.path / name / path, pace))
+            digest = hashlib.sha512()
+            for block in self.fresh_blocks(name, path):
+                digest.update(block)
+                if pace:
+                    pace(len(block))
+            return Sha512(digest.hexdigest())
         except SonothequeError:
             return None
 
@@ -195,8 +201,10 @@ class Vault(Root):
             staged.unlink(missing_ok=True)
 
     def _small(self, name: str, path: str) -> bytes | None:
+        place = self.path / name / path
         try:
-            return (self.path / name / path).read_bytes()
+            # A pipe in the place of a file would be waited for.
+            return place.read_bytes() if place.is_file() else None
         except OSError:
             return None
 
