@@ -135,7 +135,7 @@ class Vault(Root):
 
     def object_names(self, *, after: str = "") -> Iterator[str]:
         """See Root; the memory is bounded by the largest directory."""
-        return _walk(self.path, "", ocfl.LAYOUT_DEPTH, after)
+        return _walk(str(self.path), "", ocfl.LAYOUT_DEPTH, after)
 
     def has_object(self, name: str) -> bool:
         return (self.path / name).exists()
@@ -316,8 +316,8 @@ def _digest(source: KnownFile | bytes) -> Sha512:
     return ocfl.digest_of(source) if isinstance(source, bytes) else source.sha512
 
 
-def _walk(root: Path, prefix: str, depth: int, after: str) -> Iterator[str]:
-    with contextlib.suppress(FileNotFoundError), os.scandir(root / prefix) as entries:
+def _walk(root: str, prefix: str, depth: int, after: str) -> Iterator[str]:
+    with contextlib.suppress(FileNotFoundError), os.scandir(f"{root}/{prefix}") as entries:
         found = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     # Above the objects a name is compared with its stroke, as it stands in the whole text.
     for name in sorted(f"{prefix}{name}{'/' if depth > 1 else ''}" for name in found):
