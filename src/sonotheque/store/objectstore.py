@@ -146,10 +146,13 @@ class ObjectStore:
             except FileNotFoundError:
                 return None
 
-    def list(self, *, after: str = "") -> Iterator[str]:
-        """Every key, in order; those alone that sort behind `after`. A page at a time."""
-        with self._reported(""):
-            for page in obstore.list(self._client, offset=after or None, chunk_size=1000):
+    def list(self, *, below: str = "", after: str = "") -> Iterator[str]:
+        """Every key, or every one below the directory `below`, in order; those alone that sort
+        behind `after`. A page at a time."""
+        with self._reported(below):
+            for page in obstore.list(
+                self._client, below or None, offset=after or None, chunk_size=1000
+            ):
                 for meta in page:
                     yield meta["path"]
 

@@ -8,7 +8,7 @@ reads them, the next run finds them in its way, checks them, and goes on. Nothin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from sonotheque.errors import BadInput, NotFound
 from sonotheque.model.identifiers import HoldingId, Sha512
@@ -110,6 +110,15 @@ class BucketRoot(Root):
         self, name: str, path: str, *, first: int = 0, byte_count: int | None = None
     ) -> Iterator[bytes]:
         return self._store.blocks(f"{name}/{path}", first=first, byte_count=byte_count)
+
+    def fresh_blocks(self, name: str, path: str) -> Iterator[bytes]:
+        return self._store.blocks(f"{name}/{path}")
+
+    def strays(self, name: str, paths: Sequence[str]) -> list[str]:
+        keys = {key.removeprefix(f"{name}/") for key in self._store.list(below=name)}
+        return sorted(
+            key for key in keys.difference(paths) if not key.startswith(("logs/", "extensions/"))
+        )
 
     def digest(self, name: str, path: str, pace: Pace | None = None) -> Sha512 | None:
         digest = hashlib.sha512()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sonotheque.errors import Corrupt, EnvironmentFailure, NotFound, SonothequeError
@@ -77,6 +77,16 @@ class Root(ABC):
 
         Raises a SonothequeError where it is missing or cannot be read.
         """
+
+    @abstractmethod
+    def fresh_blocks(self, name: str, path: str) -> Iterator[bytes]:
+        """As `blocks`, the whole file, from the medium and from no cache."""
+
+    @abstractmethod
+    def strays(self, name: str, paths: Sequence[str]) -> list[str]:
+        """What stands below the object `name` beside its files `paths`: other files, and
+        directories that hold none of them, which end in a stroke. OCFL allows neither, except
+        for the directories `logs` and `extensions`."""
 
     @abstractmethod
     def digest(self, name: str, path: str, pace: Pace | None = None) -> Sha512 | None:
