@@ -154,12 +154,11 @@ def expect(roots: Sequence[Root], name: str) -> Expected:
     Raises Corrupt where none does, or where two contradict each other: which of them is right
     is for a person to say.
     """
-    copies = {}
-    for root in roots:
-        with contextlib.suppress(Corrupt):
-            inventory, document = root.read_inventory(name)
-            if ocfl.object_path(inventory.id) == name:
-                copies[root.name] = (inventory, document)
+    copies = {
+        root.name: (inventory, document)
+        for root, inventory, document in _inventories(roots, name)
+        if ocfl.object_path(inventory.id) == name
+    }
     if not copies:
         raise Corrupt("no root has an inventory that verifies", where=name)
     inventory, document = max(copies.values(), key=lambda copy: copy[0].head)
@@ -170,12 +169,10 @@ def expect(roots: Sequence[Root], name: str) -> Expected:
         digests |= _pair_digests(place, document)
     for number in range(1, inventory.head):
         version = f"v{number}"
-        for root in roots:
-            with contextlib.suppress(Corrupt):
-                older, its_document = root.read_inventory(name, version)
-                if older.head == number and inventory.continues(older):
-                    digests |= _pair_digests(f"{version}/", its_document)
-                    break
+        for _, older, its_document in _inventories(roots, name, version):
+            if older.head == number and inventory.continues(older):
+                digests |= _pair_digests(f"{version}/", its_document)
+                break
         else:
             digests[f"{version}/{ocfl.INVENTORY}"] = _LOST
     digests[ocfl.OBJECT_MARKER[0]] = ocfl.digest_of(ocfl.OBJECT_MARKER[1])
@@ -187,6 +184,25 @@ def expect(roots: Sequence[Root], name: str) -> Expected:
         digests={path: digests[path] for path in ocfl.file_paths(document) if path in digests},
         copies=copies,
     )
+
+
+def _inventories(
+    roots: Sequence[Root], name: str, version: str = ""
+) -> Iterator[tuple[Root, ocfl.Inventory, bytes]]:
+    """Every inventory of the object, or of its directory `version`, that verifies: first those
+    that do so in their own root, then those whose sidecar is whole in another."""
+    doubtful = []
+    for root in roots:
+        try:
+            inventory, document = root.read_inventory(name, version)
+        except Corrupt:
+            doubtful.append(root)
+        else:
+            yield root, inventory, document
+    for root in doubtful:
+        with contextlib.suppress(Corrupt):
+            inventory, document = root.read_inventory(name, version, witnesses=roots)
+            yield root, inventory, document
 
 
 def examine(

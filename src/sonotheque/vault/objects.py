@@ -50,15 +50,15 @@ class Vault(Root):
     def staging(self) -> Path:
         return self.path.with_name(f"{self.path.name}.staging")
 
-    def create(self) -> None:
-        """Make an empty root; one that was begun before is completed.
-
-        Raises BadInput where something else is there already.
-        """
+    def create(self, *, objects_too: bool = False) -> None:
+        """See Root."""
         extension = self.path / "extensions" / ocfl.LAYOUT_NAME
         leftovers = [*files.leftovers(self.path), *files.leftovers(extension)]
         own = {self.path / ocfl.ROOT_MARKER[0], self.path / "ocfl_layout.json", extension.parent}
-        if self.path.exists() and not {*self.path.iterdir()} <= own.union(leftovers):
+        there = {*self.path.iterdir()} if self.path.exists() else set()
+        if objects_too:
+            there = {path for path in there if not ocfl.TUPLE.fullmatch(path.name)}
+        if not there <= own.union(leftovers):
             raise BadInput(
                 "is not empty",
                 where=str(self.path),
