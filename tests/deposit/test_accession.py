@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,11 +10,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
+import obstore
 import ocfl
 import pytest
 
-from sonotheque.archive import Archive, open_archive
-from sonotheque.config import CONFIG_NAME
+from sonotheque.archive import Archive, create, open_archive
+from sonotheque.config import CONFIG_NAME, Config, Root
 from sonotheque.deposit import accession
 from sonotheque.deposit.package import read_package
 from sonotheque.deposit.receipts import Receipts
@@ -22,7 +24,8 @@ from sonotheque.model.holdings import ItemStatus, Outcome, Receipt, ReceiptItem
 from sonotheque.model.identifiers import Isrc, holding_id_of
 from sonotheque.model.music import MatchKind
 from sonotheque.model.terms import Answer, Status, Use
-from sonotheque.vault import fixity
+from sonotheque.store.clock import utc_now
+from sonotheque.vault.audit import preserved_events
 
 NOW = "2026-11-20T10:00:00.000000Z"
 CC_BY = "https://creativecommons.org/licenses/by/4.0/"
@@ -126,7 +129,7 @@ def test_the_receipt_says_everything_and_is_kept(
             assert held is not None
             (audio,) = held.audio
             assert audio.sha512 == item.sha512
-            content = root.path_of(item.holding, audio.path).read_bytes()
+            content = b"".join(root.place(item.holding, audio.path).blocks())
             assert content == (delivery / item.path).read_bytes()
         assert archive.fixity.events_of(item.holding)
     encoded = msgspec.json.encode(receipt)
@@ -137,7 +140,7 @@ def test_the_receipt_says_everything_and_is_kept(
 def test_both_roots_are_valid_ocfl(deposited: tuple[Archive, Receipt]) -> None:
     archive, _ = deposited
     for root in archive.roots:
-        assert ocfl.StorageRoot(root=str(root.path)).validate(check_digests=True)
+        assert ocfl.StorageRoot(root=root.where).validate(check_digests=True)
 
 
 def test_the_same_bytes_again_make_nothing_new(
@@ -316,11 +319,12 @@ def test_a_file_that_changes_after_it_was_looked_into_is_not_stored(
             accession.execute(archive, plan)
     for root in archive.roots:
         assert list(root.object_names()) == []
-        assert not root.staging.exists() or not list(root.staging.iterdir())
+        staging = Path(f"{root.where}.staging")
+        assert not staging.exists() or not list(staging.iterdir())
     # What is there now is deposited as what it is.
     item = only(accession.deposit(archive, [path], NOW))
     assert item.sha512 != plan.items[0].sha512
-    assert all(event.outcome is Outcome.PASS for event in fixity.audit(archive.roots, NOW))
+    assert all(check.passed for check in archive.audit(utc_now).run())
 
 
 def test_planning_writes_nothing(
@@ -355,7 +359,8 @@ def test_bytes_that_every_root_lost_come_back_with_a_deposit(
     before = deposit(folder)
     (item,) = before.items
     assert item.holding
-    first, second = (root.path_of(item.holding, "audio/a.flac") for root in archive.roots)
+    places = [root.place(item.holding, "audio/a.flac") for root in archive.roots]
+    first, second = (Path(place.where) for place in places)
     first.write_bytes(b"rot")
     second.unlink()
     (again,) = deposit(folder).items
@@ -364,4 +369,46 @@ def test_bytes_that_every_root_lost_come_back_with_a_deposit(
     events = archive.fixity.events_of(item.holding)
     healed = [event for event in events if event.outcome is Outcome.HEALED]
     assert {event.root for event in healed} == {"main", "copy-1"}
-    assert {e.outcome for e in fixity.audit(archive.roots, NOW)} == {Outcome.PASS}
+    audit = archive.audit(utc_now)
+    assert all(check.passed for check in audit.run())
+    # What was healed is kept in the vault together with the audit.
+    kept = archive.preserve_audits(audit)
+    assert len(kept) == 2
+    assert [e.outcome for e in preserved_events(archive.roots, kept[0])] == [Outcome.HEALED] * 2
+
+
+def test_a_deposit_that_died_while_writing_to_a_bucket_goes_on(
+    s3: str, music: Music, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, put = music.file(tmp_path / "a.flac", 1, license=CC_BY), obstore.put
+    for fault in itertools.count(0, 3):
+        directory = tmp_path / str(fault)
+        roots = (
+            Root("main", directory / "vault"),
+            Root("remote", url=f"s3://tests/{tmp_path.name}/{fault}", endpoint=s3),
+        )
+        puts = itertools.count()
+
+        def dying(*arguments: Any, at: int = fault, puts: Any = puts, **options: Any) -> Any:
+            if next(puts) >= at:
+                raise KeyboardInterrupt
+            return put(*arguments, **options)
+
+        ended = False
+        with create(Config(directory=directory, name="T", mandate="M", roots=roots)) as archive:
+            monkeypatch.setattr(obstore, "put", dying)
+            try:
+                accession.deposit(archive, [path], NOW)
+                ended = True
+            except KeyboardInterrupt:
+                pass
+            monkeypatch.setattr(obstore, "put", put)
+            receipt = accession.deposit(archive, [path], NOW)
+            assert receipt.accepted
+            assert only(receipt).roots == ("main", "remote")
+            main, remote = (list(root.holdings()) for root in archive.roots)
+            assert main == remote
+            assert archive.catalogue.count() == len(main) == 1
+        if ended:
+            break
+    assert fault > 6
