@@ -52,17 +52,29 @@ def heal_from(
 ) -> Iterator[FixityEvent]:
     """Put `file` in the place of every copy of those bytes in `holding` that is missing or wrong.
 
-    What no root has any more, somebody who still has it brings back. Raises Corrupt where no
-    inventory says that the holding has these bytes at all.
+    What no root has any more, somebody who still has it brings back. A root that is behind gets
+    no file of a version that it lacks: versions arrive whole (`Vault.adopt`). Raises Corrupt
+    where no inventory says that the holding has these bytes at all.
     """
     expected = _expected(roots, ocfl.object_path(holding))
     paths = [path for path, digest in expected.digests.items() if digest == file.sha512]
     for root in roots:
         for path in paths:
+            if _is_behind(root, holding, path):
+                continue
             if _digest(root.path / expected.name / path) != file.sha512:
                 root.restore_file(expected.name, path, file.path, file.sha512)
                 detail = "from a deposit of the same bytes"
                 yield _event(expected, root, now, Outcome.HEALED, path=path, detail=detail)
+
+
+def _is_behind(root: Vault, holding: HoldingId, path: str) -> bool:
+    """Whether the object in `root` verifies and knows nothing of `path`."""
+    try:
+        inventory = root.inventory(holding)
+    except Corrupt:
+        return False
+    return inventory is None or path not in inventory.content_paths()
 
 
 def preserve(
