@@ -41,6 +41,10 @@ class Hits:
     total: int
 
 
+class Broken(EnvironmentFailure):
+    """The index does not take what is put into it, and the disk is not said to be the cause."""
+
+
 class SearchIndex:
     """The search index in `directory`; derived data, made empty where it is missing or broken."""
 
@@ -68,7 +72,7 @@ class SearchIndex:
 
         With `anew`, they are all there is. Raises EnvironmentFailure where another process is
         writing the index (at once with `anew`, else where it does not end soon), and where the
-        disk fails or is full.
+        disk fails or is full; Broken where the index itself may be what fails.
         """
         writer = self._writer(0 if anew else _WRITER_SECONDS_MAX)
         with self._explained():
@@ -90,7 +94,7 @@ class SearchIndex:
             if match := _ERROR_NUMBER.search(str(error)):
                 system = OSError(int(match[1]), os.strerror(int(match[1])))
                 raise files.explain(system, self._directory) from error
-            raise EnvironmentFailure(
+            raise Broken(
                 f"the search index cannot be written ({one_line(str(error))[:200]})",
                 where=str(self._directory),
                 remedy="check the disk; what is there is derived data, and safe to delete",
