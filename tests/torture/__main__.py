@@ -10,6 +10,7 @@ from pathlib import Path
 
 import faults
 import kills
+import mutations
 import power
 import scenes
 from tally import Tally
@@ -27,6 +28,10 @@ def main() -> int:
     tally = Tally()
     with tempfile.TemporaryDirectory(prefix="torture-", dir="/dev/shm") as place:
         started = time.monotonic()
+        if arguments.names[0] == "mutations":
+            tally.add(mutations.run_rule(arguments.seed, Path(place), arguments.call))
+            for n in tally.notes: print(n)
+            arguments.names[0]="kills"; arguments.count=0
         module = {"kills": kills, "faults": faults, "power": power}[arguments.names[0]]
         tally.add(
             module.run(

@@ -57,10 +57,12 @@ class Said:
 
 @dataclass(frozen=True)
 class Ran:
-    """How a forked child ended, and what it had said by then. `problem` is a traceback."""
+    """How a forked child ended, and what it had said by then. `promise` is what it said should
+    be on the disk; `problem` is a traceback."""
 
     signal: int = 0
     said: tuple[Said, ...] = ()
+    promise: Any = None
     result: Any = None
     problem: str = ""
 
@@ -199,6 +201,7 @@ def _ran(text: bytes, status: int) -> Ran:
     return Ran(
         signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
         said=tuple(said),
+        promise=found.get("promise"),
         result=found.get("result"),
         problem=found.get("problem", ""),
     )

@@ -82,7 +82,7 @@ def settled(archive: Archive, validated: Validated) -> Iterator[str]:
     """Nothing half-made is visible: roots that the independent validator calls valid, a ledger
     that hashes to its checkpoint, whole editions, nothing staged, nothing twice."""
     for root in archive.roots:
-        yield from _valid(root, validated)
+        yield from valid(root, validated)
         audio = Counter(file.sha512 for held in root.holdings() for file in held.audio)
         yield from (f"{digest[:16]} is held {n} times" for digest, n in audio.items() if n > 1)
     try:
@@ -103,7 +103,8 @@ def settled(archive: Archive, validated: Validated) -> Iterator[str]:
         yield from (f"{path} is left over" for path in place.glob(pattern))
 
 
-def _valid(root: Vault, validated: Validated) -> Iterator[str]:
+def valid(root: Vault, validated: Validated) -> Iterator[str]:
+    """The independent validator calls the root valid, reading every byte, and it has no strays."""
     digest = tree_digest(root.path)
     if digest not in validated:
         logging.getLogger().setLevel(logging.CRITICAL)

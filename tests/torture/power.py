@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from collections.abc import Callable
@@ -10,12 +11,17 @@ from pathlib import Path
 
 import ext4
 import scenes
+import msgspec
 import tracing
-from commands import fork
+from commands import fork, prepare, say
 from criteria import Validated
 from recovery import recover
 from scenes import KINDS, Scene
 from tally import Tally
+
+from sonotheque.archive import open_archive
+from sonotheque.deposit import accession
+from sonotheque.store import clock
 
 _CUTS_OF_A_SCENE = 10
 
@@ -58,7 +64,7 @@ def _scene(
         disk.restore()
         with disk.mounted() as place:
             if call is None:
-                ran = fork(_until_said(scene, place))
+                ran = fork(until_said(scene, place))
             else:
                 ran = tracing.killed(scene.work(1), call)
                 disk.cut()
@@ -84,12 +90,22 @@ def stage(disk: ext4.Disk, kind: str, seed: int) -> tuple[Scene, list[tracing.Ca
     return scene, calls
 
 
-def _until_said(scene: Scene, place: Path) -> Callable[[int], None]:
-    """The work of a child that cuts the power when it has said that the operation is done."""
+def until_said(scene: Scene, place: Path) -> Callable[[int], None]:
+    """The work of a child that cuts the power when the operation has returned. A deposit's is
+    cut while the archive is open: closing it would sync the database once more."""
     operation = scene.work(1)
 
     def work(speaker: int) -> None:
-        operation(speaker)
-        ext4.cut(place)
+        if scene.operation[0] != "deposit":
+            operation(speaker)
+            ext4.cut(place)
+            return
+        prepare(scene.ways(1))
+        with open_archive(scene.archive) as archive:
+            receipt = accession.deposit(archive, [Path(scene.operation[1])], clock.utc_now())
+            said = [scene.operation, 0, msgspec.to_builtins(receipt, enc_hook=str), ""]
+            say(speaker, "said", said)
+            ext4.cut(place)
+            os._exit(0)
 
     return work
