@@ -22,7 +22,8 @@ from sonotheque.model.holdings import ItemStatus, Outcome, Receipt, ReceiptItem
 from sonotheque.model.identifiers import Isrc, holding_id_of
 from sonotheque.model.music import MatchKind
 from sonotheque.model.terms import Answer, Status, Use
-from sonotheque.vault import fixity
+from sonotheque.store.clock import utc_now
+from sonotheque.vault.audit import preserved_events
 
 NOW = "2026-11-20T10:00:00.000000Z"
 CC_BY = "https://creativecommons.org/licenses/by/4.0/"
@@ -126,7 +127,7 @@ def test_the_receipt_says_everything_and_is_kept(
             assert held is not None
             (audio,) = held.audio
             assert audio.sha512 == item.sha512
-            content = root.path_of(item.holding, audio.path).read_bytes()
+            content = b"".join(root.place(item.holding, audio.path).blocks())
             assert content == (delivery / item.path).read_bytes()
         assert archive.fixity.events_of(item.holding)
     encoded = msgspec.json.encode(receipt)
@@ -137,7 +138,7 @@ def test_the_receipt_says_everything_and_is_kept(
 def test_both_roots_are_valid_ocfl(deposited: tuple[Archive, Receipt]) -> None:
     archive, _ = deposited
     for root in archive.roots:
-        assert ocfl.StorageRoot(root=str(root.path)).validate(check_digests=True)
+        assert ocfl.StorageRoot(root=root.where).validate(check_digests=True)
 
 
 def test_the_same_bytes_again_make_nothing_new(
@@ -316,11 +317,12 @@ def test_a_file_that_changes_after_it_was_looked_into_is_not_stored(
             accession.execute(archive, plan)
     for root in archive.roots:
         assert list(root.object_names()) == []
-        assert not root.staging.exists() or not list(root.staging.iterdir())
+        staging = Path(f"{root.where}.staging")
+        assert not staging.exists() or not list(staging.iterdir())
     # What is there now is deposited as what it is.
     item = only(accession.deposit(archive, [path], NOW))
     assert item.sha512 != plan.items[0].sha512
-    assert all(event.outcome is Outcome.PASS for event in fixity.audit(archive.roots, NOW))
+    assert all(check.passed for check in archive.audit(utc_now).run())
 
 
 def test_planning_writes_nothing(
@@ -355,7 +357,8 @@ def test_bytes_that_every_root_lost_come_back_with_a_deposit(
     before = deposit(folder)
     (item,) = before.items
     assert item.holding
-    first, second = (root.path_of(item.holding, "audio/a.flac") for root in archive.roots)
+    places = [root.place(item.holding, "audio/a.flac") for root in archive.roots]
+    first, second = (Path(place.where) for place in places)
     first.write_bytes(b"rot")
     second.unlink()
     (again,) = deposit(folder).items
@@ -364,4 +367,9 @@ def test_bytes_that_every_root_lost_come_back_with_a_deposit(
     events = archive.fixity.events_of(item.holding)
     healed = [event for event in events if event.outcome is Outcome.HEALED]
     assert {event.root for event in healed} == {"main", "copy-1"}
-    assert {e.outcome for e in fixity.audit(archive.roots, NOW)} == {Outcome.PASS}
+    audit = archive.audit(utc_now)
+    assert all(check.passed for check in audit.run())
+    # What was healed is kept in the vault together with the audit.
+    kept = archive.preserve_audits(audit)
+    assert len(kept) == 2
+    assert [e.outcome for e in preserved_events(archive.roots, kept[0])] == [Outcome.HEALED] * 2

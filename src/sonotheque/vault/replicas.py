@@ -5,22 +5,26 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
-import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from operator import methodcaller
-from pathlib import Path
 from typing import TypeVar
 
-from sonotheque.errors import Corrupt, EnvironmentFailure, Refused
-from sonotheque.model.holdings import Holding
+from sonotheque import config
+from sonotheque.errors import Corrupt, EnvironmentFailure, SonothequeError
+from sonotheque.model.findings import Finding, Severity
+from sonotheque.model.holdings import FixityEvent, Holding, Outcome
 from sonotheque.model.identifiers import HoldingId
-from sonotheque.store import files
-from sonotheque.vault.objects import Vault
+from sonotheque.vault import ocfl
+from sonotheque.vault.objects import AGENT
+from sonotheque.vault.roots import HEAL, Root
 
+ROOT_ID = HoldingId("urn:sonotheque:root")
+"""In the place of a holding, where an event is about a storage root itself."""
 T = TypeVar("T")
 
 
-def replicate(primary: Vault, replicas: Sequence[Vault], holding: HoldingId) -> tuple[str, ...]:
+def replicate(primary: Root, replicas: Sequence[Root], holding: HoldingId) -> tuple[str, ...]:
     """Bring `holding` in every replica up to the primary's version and read all copies back.
 
     The names of the roots that hold it. Raises EnvironmentFailure where a root is away and
@@ -34,73 +38,196 @@ def replicate(primary: Vault, replicas: Sequence[Vault], holding: HoldingId) -> 
     return tuple(root.name for root in (primary, *replicas))
 
 
-def object_names(roots: Sequence[Vault]) -> Iterator[str]:
+def object_names(roots: Sequence[Root]) -> Iterator[str]:
     """Where any of `roots` has an object: paths relative to a root, each once, in order."""
     merged = heapq.merge(*(root.object_names() for root in roots))
     return (name for name, _ in itertools.groupby(merged))
 
 
-def holdings(roots: Sequence[Vault]) -> Iterator[Holding]:
+def holdings(roots: Sequence[Root]) -> Iterator[Holding]:
     """Every holding, from the first root in which its inventory verifies.
 
     Raises Corrupt where it verifies in none.
     """
     for name in object_names(roots):
-        yield _first(roots, methodcaller("holding_at", name))
+        if any(root.shows(name) for root in roots):
+            yield _first(roots, methodcaller("holding_at", name))
 
 
-def read_holding(roots: Sequence[Vault], holding: HoldingId) -> Holding | None:
+def read_holding(roots: Sequence[Root], holding: HoldingId) -> Holding | None:
     """The newest version of `holding` in the first root in which its inventory verifies.
 
-    None where no root has it. Raises Corrupt where it verifies in none.
+    None where every root answers and none has it; otherwise raises what the first one that
+    failed said.
     """
-    having = [root for root in roots if root.object_path(holding).exists()]
-    return _first(having, lambda root: root.holding(holding)) if having else None
+    failed: SonothequeError | None = None
+    for root in roots:
+        try:
+            if found := root.holding(holding):
+                return found
+        except SonothequeError as error:
+            failed = failed or error
+    if failed:
+        raise failed
+    return None
 
 
-def read(roots: Sequence[Vault], holding: HoldingId, logical_path: str) -> bytes:
+def read(roots: Sequence[Root], holding: HoldingId, logical_path: str) -> bytes:
     """The bytes behind a logical path, from the first root in which they verify."""
     return _first(roots, lambda root: root.read(holding, logical_path))
 
 
-def _first(roots: Sequence[Vault], get: Callable[[Vault], T]) -> T:
-    """What `get` answers for the first root for which it raises neither Refused nor OSError."""
+def _first(roots: Sequence[Root], get: Callable[[Root], T]) -> T:
+    """What `get` answers for the first root for which it fails in no way."""
     for root in roots[:-1]:
-        with contextlib.suppress(Refused, OSError):
+        with contextlib.suppress(SonothequeError):
             return get(root)
     return get(roots[-1])
 
 
-def require_present(roots: Sequence[Vault]) -> None:
+def require_present(roots: Sequence[Root]) -> None:
     """Raises EnvironmentFailure where a root is away: an unmounted disk is no empty root."""
     for root in roots:
         if not root.present:
             raise EnvironmentFailure(
                 f"storage root {root.name} is away",
-                where=str(root.path),
-                remedy="bring it back, or take it out of archive.toml",
+                where=root.where,
+                remedy="bring it back, or take it out of archive.toml; if it is lost for good, give"
+                f" it an empty place and run `sonotheque audit --heal --renew {root.name}`",
             )
 
 
-def read_back(root: Vault, holding: HoldingId) -> None:
-    """Check every content file of the newest version against its digest, from the disk."""
+def renew(root: Root) -> None:
+    """Make `root`, whose copy was lost whole, a root again in an empty place, or one that lost no
+    more than its marker; healing fills it. See `Root.create`."""
+    if not root.present:
+        root.create(objects_too=True)
+
+
+def check_root_files(roots: Sequence[Root], now: str, *, heal: bool) -> Iterator[FixityEvent]:
+    """One event for each file that makes a place a root and is not as it must be, which is the
+    same in every root; with `heal`, it is written anew."""
+    for root in roots:
+        for path, content in ocfl.ROOT_FILES:
+            digest = ocfl.digest_of(content)
+            found = root.digest("", path)
+            if found == digest:
+                continue
+            outcome = Outcome.MISSING if found is None else Outcome.CORRUPT
+            if heal:
+                root.restore_file("", path, [content], digest)
+                outcome = Outcome.HEALED if root.digest("", path) == digest else Outcome.LOST
+            yield FixityEvent(
+                holding=ROOT_ID,
+                root=root.name,
+                outcome=outcome,
+                at=now,
+                agent=AGENT,
+                path=path,
+                detail="a file of the storage root itself",
+            )
+
+
+def read_back(root: Root, holding: HoldingId) -> None:
+    """Check every content file of the newest version against its digest, from the medium, and
+    that its directory has the same inventory as the object."""
     inventory = root.required(holding)
-    directory = root.object_path(holding)
+    name = ocfl.object_path(holding)
+    root.read_inventory(name, f"v{inventory.head}")
     for digest in set(inventory.state().values()):
-        path = directory / inventory.content_path(digest)
-        _forget(path)
-        if files.sha512_of(path) != digest:
+        path = inventory.content_path(digest)
+        if root.digest(name, path) != digest:
             raise Corrupt(
                 "reads back different from what was written",
-                where=str(path),
-                remedy="check this disk; then run `sonotheque audit --heal`",
+                where=root.place_of(f"{name}/{path}"),
+                remedy=f"check what it is stored on; then {HEAL}",
             )
 
 
-def _forget(path: Path) -> None:
-    """Drop the file from the page cache, so that reading it back asks the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    finally:
-        os.close(descriptor)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """How far apart the copies stand, by what archive.toml says of its roots.
+
+    `locations`, `threats` and `media` count what differs among what is said; `findings` tell
+    what the copies have in common, and what nobody has said.
+    """
+
+    copies: int
+    locations: int
+    threats: int
+    media: int
+    findings: tuple[Finding, ...]
+
+
+COPIES_MIN = 3
+"""NDSA Levels of Digital Preservation 2.0, storage, level 2: three complete copies."""
+_SAID = ("location", "threat", "medium")
+
+
+def spread(roots: Sequence[config.Root]) -> Spread:
+    """Whether one event could take every copy. A `threat` is a list of them, parted by commas."""
+    locations = [_words(root.location) for root in roots]
+    threats = [_words(root.threat) for root in roots]
+    media = [_words(root.medium) for root in roots]
+    return Spread(
+        copies=len(roots),
+        locations=len({*locations} - {frozenset()}),
+        threats=len({*threats} - {frozenset()}),
+        media=len({*media} - {frozenset()}),
+        findings=tuple(_spread_findings(roots)),
+    )
+
+
+def _spread_findings(roots: Sequence[config.Root]) -> Iterator[Finding]:
+    if len(roots) < COPIES_MIN:
+        yield _finding(
+            "roots.few",
+            f"there are {len(roots)} copies, and {COPIES_MIN} is the least that is advised",
+            "add a [[root]] in another place",
+        )
+    for root in roots:
+        if unsaid := [name for name in _SAID if not _words(getattr(root, name))]:
+            yield _finding(
+                "roots.unsaid",
+                f"archive.toml does not say its {' and its '.join(unsaid)}",
+                "say it, so that the copies can be told apart",
+                where=root.name,
+            )
+    for code, name, told in (
+        ("roots.same-location", "location", "stand in"),
+        ("roots.same-medium", "medium", "are kept on"),
+    ):
+        said: dict[frozenset[str], list[config.Root]] = {}
+        for root in roots:
+            said.setdefault(_words(getattr(root, name)), []).append(root)
+        for words, sharing in said.items():
+            # A second copy on a known medium is no fault; that there is no other medium is one.
+            if words and len(sharing) > 1 and (name == "location" or len(sharing) == len(roots)):
+                yield _finding(
+                    code,
+                    f"{_names(sharing)} {told} one {name}: {getattr(sharing[0], name).strip()}",
+                    f"move one of them to another {name}",
+                )
+    everywhere = frozenset.intersection(*(_words(root.threat) for root in roots))
+    if everywhere and len(roots) > 1:
+        yield _finding(
+            "roots.same-threat",
+            f"every copy could be taken by {', '.join(sorted(everywhere))}",
+            "put one of them where that does not reach",
+        )
+
+
+def _words(said: str) -> frozenset[str]:
+    return frozenset(
+        word for part in said.split(",") if (word := " ".join(part.casefold().split()))
+    )
+
+
+def _names(roots: Sequence[config.Root]) -> str:
+    *others, last = [root.name for root in roots]
+    return f"{', '.join(others)} and {last}"
+
+
+def _finding(code: str, message: str, remedy: str, where: str = "") -> Finding:
+    severity = Severity.INFO if code == "roots.unsaid" else Severity.WARNING
+    return Finding(code=code, severity=severity, message=message, remedy=remedy, where=where)
