@@ -83,6 +83,19 @@ def test_a_lost_or_broken_index_is_made_anew(tmp_path: Path, damage: str) -> Non
     assert again.find("song 8").total == 0
 
 
+def test_an_index_that_takes_nothing_more_is_made_anew(tmp_path: Path) -> None:
+    """As a power cut left one: a file that the next commit makes is there, and is not in use."""
+    opened(tmp_path).add([recording(number, f"Song {number}") for number in range(1, 6)])
+    search = tmp_path / "derived" / "search"
+    segment = next(search.glob("*.idx"))
+    for number in range(100):
+        segment.with_suffix(f".{number}.del").touch()
+    catalogue = opened(tmp_path)
+    catalogue.add([recording(1, "Song the first")])
+    assert catalogue.find("first").total == 1
+    assert catalogue.find("song").total == opened(tmp_path).find("song").total == 5
+
+
 def test_records_that_a_dead_writer_did_not_index_are_found(tmp_path: Path) -> None:
     opened(tmp_path).add([recording(1, "Song")])
     Records(db.open_database(tmp_path / "x.db")).put([recording(2, "Song two")])

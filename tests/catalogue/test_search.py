@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import resource
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from sonotheque.catalogue.catalogue import Catalogue
 from sonotheque.catalogue.query import QUERY_CHARACTERS_MAX, How, parse_query
 from sonotheque.catalogue.search import SearchIndex
 from sonotheque.catalogue.sources.registry import import_source
-from sonotheque.errors import BadInput
+from sonotheque.errors import BadInput, EnvironmentFailure
 from sonotheque.model.identifiers import Isrc, RecordingId, to_crockford
 from sonotheque.model.music import Description, Recording
 from sonotheque.store import db
@@ -201,3 +202,22 @@ def test_what_is_put_again_is_replaced(tmp_path: Path) -> None:
     assert index.count() == 2
     index.put([recording(3, "Third")], anew=True)
     assert index.count() == 1
+
+
+def test_a_disk_that_takes_nothing_more_is_told_at_once(tmp_path: Path) -> None:
+    """It was called another process that may be writing, after half a minute, or our mistake."""
+    index = SearchIndex(tmp_path)
+    index.put(HELD[:1])
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+        with pytest.raises(EnvironmentFailure, match=r"too large|cannot be written") as caught:
+            index.put(HELD)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    line = caught.value.line()
+    del caught  # the traceback in it holds the writer, and the writer its lock
+    assert str(tmp_path) in line
+    assert "\n" not in line
+    index.put(HELD)
+    assert index.count() == len(HELD)

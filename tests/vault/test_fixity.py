@@ -11,9 +11,9 @@ import pytest
 from sonotheque.errors import EnvironmentFailure
 from sonotheque.model.holdings import FixityEvent, Outcome
 from sonotheque.model.identifiers import HoldingId
-from sonotheque.vault import ocfl
+from sonotheque.vault import fixity, ocfl
 from sonotheque.vault.audit import Audit
-from sonotheque.vault.objects import Vault
+from sonotheque.vault.objects import KnownFile, Vault
 from sonotheque.vault.replicas import replicate
 
 NOW, LATER = "2026-11-20T10:00:00.000000Z", "2026-11-21T10:00:00.000000Z"
@@ -316,6 +316,24 @@ def test_two_histories_are_left_to_a_person(roots: tuple[Vault, Vault], audited:
         assert all("different histories" in event.detail for event in events)
         assert Outcome.HEALED not in _outcomes(events)
     assert [_tree(root) for root in (main, copy)] == before
+
+
+def test_a_copy_that_is_behind_gets_no_single_file_of_a_version_it_lacks(
+    main: Vault, copy: Vault, known: Callable[[str, bytes], KnownFile], validate: Validate
+) -> None:
+    """Else the version could not be moved into its place any more: a deposit that was killed
+    between the primary and the replica was stuck for ever."""
+    _fill(main, [copy])
+    sound = known("b", b"a second encoding")
+    main.write_version(ONE, {"audio/b": sound}, message="", now=LATER)
+    for change in (None, lambda: _flip(main.path_of(ONE, "audio/b"))):
+        if change:
+            change()
+        healed = list(fixity.heal_from((main, copy), ONE, sound, LATER))
+        assert {event.root for event in healed} == ({"main"} if change else set())
+        validate(copy)
+    replicate(main, [copy], ONE)
+    assert _tree(copy) == _tree(main)
 
 
 def test_a_root_that_is_away_is_not_filled(roots: tuple[Vault, Vault], audited: Audited) -> None:

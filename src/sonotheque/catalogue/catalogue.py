@@ -20,13 +20,14 @@ from sonotheque.catalogue.lookup import Snapshot, current_number
 from sonotheque.catalogue.query import How, Query, parse_query
 from sonotheque.catalogue.records import Records
 from sonotheque.catalogue.rows import StoredRecording
-from sonotheque.catalogue.search import SearchIndex
+from sonotheque.catalogue.search import Broken, SearchIndex
 from sonotheque.catalogue.shard_search import LOOKED_AT_MAX, Found, Prepared
 from sonotheque.catalogue.sources import additions_of
 from sonotheque.errors import BadInput, Corrupt, EnvironmentFailure, NotFound
 from sonotheque.model.folding import indexed_words_of
 from sonotheque.model.identifiers import Isrc, RecordingId, parse_isrc, parse_recording_id
 from sonotheque.model.music import Recording
+from sonotheque.store import files
 
 _ENOUGH_FOR = {How.EXACT: 1 << 63, How.BEGUN: 10, How.LOOSE: 1}
 """A looser way is tried only where the stricter ones found fewer than so many recordings."""
@@ -72,7 +73,10 @@ class Catalogue:
         # Opened, and so made whole, before there are records that it does not have yet.
         search = self._search
         self._records.put(recordings)
-        search.put(recordings)
+        try:
+            search.put(recordings)
+        except Broken:
+            self._search = self._make_search_anew()
 
     def get(self, recording: RecordingId) -> Recording | None:
         found = self._records.get(recording)
@@ -193,8 +197,19 @@ class Catalogue:
         # `add`, finds it whole again here.
         if index.count() != self._records.count():
             # Where another process is indexing at this moment, it will have it whole soon.
-            with contextlib.suppress(EnvironmentFailure):
+            try:
                 index.put(self._records.each(), anew=True)
+            except Broken:
+                return self._make_search_anew()
+            except EnvironmentFailure:
+                pass
+        return index
+
+    def _make_search_anew(self) -> SearchIndex:
+        """A power cut can leave the index so that it can be read, and never written again."""
+        files.remove_tree(self._search_directory)
+        index = SearchIndex(self._search_directory)
+        index.put(self._records.each(), anew=True)
         return index
 
 

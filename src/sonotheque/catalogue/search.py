@@ -7,8 +7,11 @@ indexed character by character.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ import tantivy
 
 from sonotheque.catalogue.query import FIELDS, How, Query, Word
 from sonotheque.catalogue.vocabulary import TYPO_LENGTH_MIN
-from sonotheque.errors import EnvironmentFailure
+from sonotheque.errors import EnvironmentFailure, one_line
 from sonotheque.model.folding import indexed_words_of
 from sonotheque.model.identifiers import RecordingId
 from sonotheque.model.music import Recording
@@ -27,6 +30,9 @@ _META_NAME = "meta.json"
 """Replaced at each commit, by tantivy."""
 _WRITER_HEAP_BYTES = 64_000_000
 _WRITER_SECONDS_MAX = 30
+# What tantivy's errors hold, which have no class of their own.
+_LOCKED = "LockBusy"
+_ERROR_NUMBER = re.compile(r"(?:os error|code:) (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,10 @@ class Hits:
 
     recordings: tuple[RecordingId, ...]
     total: int
+
+
+class Broken(EnvironmentFailure):
+    """The index does not take what is put into it, and the disk is not said to be the cause."""
 
 
 class SearchIndex:
@@ -48,7 +58,8 @@ class SearchIndex:
             self._index = self._open()
         except ValueError:
             files.remove_tree(directory)
-            self._index = self._open()
+            with self._explained():
+                self._index = self._open()
 
     def _open(self) -> tantivy.Index:
         files.make_directory(self._directory)
@@ -56,29 +67,51 @@ class SearchIndex:
         index.register_tokenizer(
             "spaces", tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
         )
+        # What is broken shows itself here.
+        index.reload()
         return index
 
     def put(self, recordings: Iterable[Recording], *, anew: bool = False) -> None:
         """Add `recordings`, or replace those that are there; findable when this returns.
 
         With `anew`, they are all there is. Raises EnvironmentFailure where another process is
-        writing the index: at once with `anew`, else where it does not end soon.
+        writing the index (at once with `anew`, else where it does not end soon), and where the
+        disk fails or is full; Broken where the index itself may be what fails.
         """
         writer = self._writer(0 if anew else _WRITER_SECONDS_MAX)
-        if anew:
-            writer.delete_all_documents()
-        for recording in recordings:
-            writer.delete_documents_by_term("id", recording.id)
-            writer.add_document(_document(recording))
-        writer.commit()
-        writer.wait_merging_threads()
+        with self._explained():
+            if anew:
+                writer.delete_all_documents()
+            for recording in recordings:
+                writer.delete_documents_by_term("id", recording.id)
+                writer.add_document(_document(recording))
+            writer.commit()
+            writer.wait_merging_threads()
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """tantivy says whatever the disk does as a ValueError, its number within the text."""
+        try:
+            yield
+        except ValueError as error:
+            if match := _ERROR_NUMBER.search(str(error)):
+                system = OSError(int(match[1]), os.strerror(int(match[1])))
+                raise files.explain(system, self._directory) from error
+            raise Broken(
+                f"the search index cannot be written ({one_line(str(error))[:200]})",
+                where=str(self._directory),
+                remedy="check the disk; what is there is derived data, and safe to delete",
+            ) from error
 
     def _writer(self, seconds_max: float) -> tantivy.IndexWriter:
         deadline = time.monotonic() + seconds_max
         while True:
             try:
-                return self._index.writer(heap_size=_WRITER_HEAP_BYTES, num_threads=1)
-            except ValueError as error:
+                with self._explained():
+                    return self._index.writer(heap_size=_WRITER_HEAP_BYTES, num_threads=1)
+            except EnvironmentFailure as error:
+                if _LOCKED not in str(error.__cause__):
+                    raise
                 # A reader that found the index behind the records may be mending it.
                 if time.monotonic() > deadline:
                     raise EnvironmentFailure(
@@ -93,11 +126,13 @@ class SearchIndex:
 
     def _reloaded(self) -> tantivy.Index:
         """The index as the last writer left it, whichever process that was."""
-        written = (self._directory / _META_NAME).stat()
-        seen = (written.st_ino, written.st_mtime_ns)
-        if seen != self._seen:
-            self._index.reload()
-            self._seen = seen
+        # Where somebody has removed it, what was read goes on.
+        with contextlib.suppress(FileNotFoundError):
+            written = (self._directory / _META_NAME).stat()
+            seen = (written.st_ino, written.st_mtime_ns)
+            if seen != self._seen:
+                self._index.reload()
+                self._seen = seen
         return self._index
 
     def find(self, query: Query, how: How, limit: int) -> Hits:

@@ -271,18 +271,30 @@ def heal_from(
 ) -> Iterator[FixityEvent]:
     """Put `file` in the place of every copy of those bytes in `holding` that is missing or wrong.
 
-    What no root has any more, somebody who still has it brings back. Raises Corrupt where no
-    inventory says that the holding has these bytes at all.
+    What no root has any more, somebody who still has it brings back. A root that is behind gets
+    no file of a version that it lacks: versions arrive whole (`Root.adopt`). Raises Corrupt
+    where no inventory says that the holding has these bytes at all.
     """
     expected = expect(roots, ocfl.object_path(holding))
     about = Known(holding, expected.version)
     paths = [path for path, digest in expected.digests.items() if digest == file.sha512]
     for root in roots:
         for path in paths:
+            if _is_behind(root, holding, path):
+                continue
             if root.digest(expected.name, path) != file.sha512:
                 root.restore_file(expected.name, path, files.blocks(file.path), file.sha512)
                 healed = _Wrong(path, Outcome.HEALED, "from a deposit of the same bytes")
                 yield _event(about, root, now, healed)
+
+
+def _is_behind(root: Root, holding: HoldingId, path: str) -> bool:
+    """Whether the object in `root` verifies and knows nothing of `path`."""
+    try:
+        inventory = root.inventory(holding)
+    except Corrupt:
+        return False
+    return inventory is None or path not in inventory.content_paths()
 
 
 def _pair_digests(place: str, document: bytes) -> dict[str, str]:

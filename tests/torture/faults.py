@@ -1,0 +1,117 @@
+"""A disk that fails (EIO) or is full (ENOSPC): once or from then on, at every mutating call."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import tracing
+from commands import Ran, Ways, commands, fork, piece
+from criteria import Validated, check
+from kills import Case, cases
+from recovery import recover
+from tally import Tally
+from tracing import OPENING, Call
+
+ERRORS = ("EIO", "ENOSPC")
+# SQLite's words for whatever it is that its shared memory file or its log met.
+_DATABASE = ("disk I/O error", "unable to open database file")
+ENVIRONMENT = 3
+FULL_BYTES = 2 << 20
+# What needs no room does not fail on a full disk.
+_NEEDS_NO_ROOM = frozenset({"unlink", "unlinkat", "rmdir", "truncate", "ftruncate", "msync"})
+_WORDS_OF = {
+    "EIO": ("failed to read or write", "Input/output error", *_DATABASE),
+    "ENOSPC": ("disk is full", "No space left", *_DATABASE),
+}
+
+
+def run(seed: int, number: int, base: Path, only: tuple[str, str] = ("", "")) -> Tally:
+    """Let `number` calls fail, each kind of failure in its turn."""
+    tally = Tally()
+    if why := tracing.missing():
+        tally.skipped.append(f"faults: {why}")
+        return tally
+    validated: Validated = set()
+    for turn, case in enumerate(cases(tally, seed, number, base, only)):
+        error, on = _fault(case.call, random.Random(f"{case}{turn if only[1] else ''}"))
+        case.scene.restart()
+        ran = tracing.failing(case.scene.work(1), case.call, error, on=on)
+        tally.counts[f"faults: {error} {'from then on' if on else 'once'}"] += 1
+        wrong = _answer(ran, error) or recover(case.scene, ran.said, validated)
+        tally.failures += [f"faults: {error}{'+' * on}: {line} {case}" for line in wrong[:1]]
+    if not only[1]:
+        tally.add(full_disk(seed, base))
+    return tally
+
+
+def _fault(call: Call, chance: random.Random) -> tuple[str, bool]:
+    error = "EIO" if call.name in _NEEDS_NO_ROOM else chance.choice(ERRORS)
+    # strace cannot tell an opening that makes a file from one that reads it.
+    return error, call.name not in OPENING and chance.random() < 0.5
+
+
+def _answer(ran: Ran, error: str) -> list[str]:
+    """What is wrong with how the command answered: done, or one line that says what, exit 3."""
+    if ran.problem or ran.signal or not ran.said:
+        return [f"it ended by {ran.signal or ran.problem or 'nothing'}"]
+    said = ran.said[0]
+    if said.code == 0:
+        return []
+    line = said.error.strip()
+    if said.code != ENVIRONMENT or said.document is not None:
+        return [f"exit code {said.code}, {line or said.document}"]
+    if "\n" in line or "unexpected" in line or "Traceback" in line:
+        return [f"no clear line: {line}"]
+    if not any(words in line for words in _WORDS_OF[error]):
+        return [f"the line does not say what happened: {line}"]
+    return []
+
+
+def full_disk(seed: int, base: Path) -> Tally:
+    """Deposit into an archive on a tmpfs of 2 MB until it is full, and once more with room."""
+    tally = Tally()
+    place = base / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={FULL_BYTES}", "tmpfs", str(place)]
+    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        tally.skipped.append(f"a full disk: {mounted.stderr.strip() or 'mount failed'}")
+        return tally
+    try:
+        tally.failures += _fill(seed, base, place)
+        tally.counts["faults: a disk of 2 MB filled up"] += 1
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+    return tally
+
+
+def _fill(seed: int, base: Path, place: Path) -> Iterator[str]:
+    archive = place / "archive"
+    words = ("--archive", str(archive))
+    deliveries = [piece(base / "in" / f"{n}.flac", n, size=90_000) for n in range(12)]
+    lines = [("init", str(archive), "--name", "Full", "--mandate", "M")]
+    lines += [("deposit", str(path), *words) for path in deliveries]
+    ran = fork(commands(Ways(f"full/{seed}"), lines))
+    refused = [said for said in ran.said if said.code]
+    if ran.problem or len(ran.said) < len(lines) or not refused:
+        yield f"full disk: {ran.problem or 'it was never full'} --seed {seed}"
+        return
+    for said in refused:
+        yield from (
+            f"full disk: {line} --seed {seed}" for line in _answer(Ran(0, (said,)), "ENOSPC")
+        )
+    larger = ["mount", "-o", f"remount,size={16 * FULL_BYTES}", str(place)]
+    subprocess.run(larger, check=True)
+    again = fork(commands(Ways(f"full/{seed}/again", days=1), lines[1:]))
+    failed = [said.error for said in again.said if said.code]
+    yield from (f"full disk, with room again: {error} --seed {seed}" for error in failed)
+
+    def work(_writer: int) -> list[str]:
+        return check(archive, [*ran.said[1:], *again.said], set(), writer=True)
+
+    checked = fork(work)
+    wrong = [checked.problem] if checked.problem else checked.result
+    yield from (f"full disk, with room again: {line} --seed {seed}" for line in wrong)
