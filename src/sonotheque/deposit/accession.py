@@ -52,6 +52,8 @@ from sonotheque.vault import fixity
 from sonotheque.vault.objects import AGENT, KnownFile
 from sonotheque.vault.replicas import replicate
 
+BAG_DIRECTORY = "bag"
+"""Below a deposit's records: the bag's own files, by the bag's name."""
 Progress = Callable[[str, int, int], None]
 """(stage, done, of how many): "inspect" or "store"."""
 
@@ -430,6 +432,11 @@ def _write(
             DepositRecord(deposit=plan.deposit, at=plan.at, source=plan.source, item=receipt)
         ),
     }
+    if bag := item.file.bag:
+        directory = f"deposits/{plan.deposit}/{BAG_DIRECTORY}/{bag.name}"
+        additions |= {
+            f"{directory}/{file.name}": KnownFile(file.path, file.sha512) for file in bag.tag_files
+        }
     if fingerprints:
         additions[FINGERPRINT_NAME] = fingerprints.chromaprint
     message = f"deposit {plan.deposit}: {item.file.name}"

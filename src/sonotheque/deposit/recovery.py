@@ -128,7 +128,8 @@ def _restore_recording(
 
     recording = msgspec.json.decode(read("recording.json"), type=Recording)
     for file in holding.files:
-        if file.path.startswith("deposits/"):
+        # Deeper below lie the files of a bag that it came in.
+        if file.path.startswith("deposits/") and file.path.count("/") == 2:
             record = msgspec.json.decode(read(file.path), type=DepositRecord)
             receipt = deposits.setdefault(
                 record.deposit,
