@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sonotheque {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _keeping(commands)
+    _exchanging(commands)
     _finding(commands)
     _rights(commands)
     _publishing(commands)
@@ -63,6 +64,16 @@ def _keeping(commands: _Commands) -> None:
     audit.add_argument("--heal", action="store_true", help="replace what is wrong from a good copy")
     _command(commands, "rebuild", "keeping:rebuild", "restore the database from vault and ledger")
     audit.add_argument("--only", metavar="ID", help="one recording alone")
+
+
+def _exchanging(commands: _Commands) -> None:
+    adopt = _command(
+        commands, "adopt", "exchanging:adopt", "take in the objects of another OCFL storage root"
+    )
+    adopt.add_argument("root", metavar="ROOT", type=Path)
+    adopt.add_argument(
+        "--origin", default="", metavar="TEXT", help="whose it was; default: the directory's name"
+    )
 
 
 def _finding(commands: _Commands) -> None:

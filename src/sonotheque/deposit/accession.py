@@ -222,7 +222,7 @@ class _Planner:
         said = [replace(statement, recording=id_) for statement in appraisal.statements]
         if self._known(id_):
             said = [_doubted(statement, known) for statement in said]
-        new = _unsaid(known, said)
+        new = unsaid(known, said)
         keep = decide([*known, *new], id_, Use.PRESERVE, self._now)
         if appraisal.acceptable and not keep.allowed:
             findings.append(_not_allowed(looked.file, keep))
@@ -334,7 +334,7 @@ def _too_large_or_empty(file: PackageFile, bytes_max: int) -> tuple[Sha512, Insp
     )
 
 
-def _unsaid(known: Sequence[Statement], statements: Sequence[Statement]) -> tuple[Statement, ...]:
+def unsaid(known: Sequence[Statement], statements: Sequence[Statement]) -> tuple[Statement, ...]:
     """`statements` without those that the ledger holds already, whenever it was told."""
     said = {replace(statement, id=0, at="") for statement in known}
     return tuple(s for s in statements if replace(s, id=0, at="") not in said)

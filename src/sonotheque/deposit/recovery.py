@@ -19,7 +19,12 @@ from sonotheque.deposit.accession import DepositRecord
 from sonotheque.deposit.receipts import Receipts
 from sonotheque.errors import SonothequeError
 from sonotheque.model.holdings import Holding, Receipt
-from sonotheque.model.identifiers import DepositId, HoldingId, recording_of
+from sonotheque.model.identifiers import (
+    ADOPTION_PREFIX,
+    DepositId,
+    HoldingId,
+    recording_of,
+)
 from sonotheque.model.music import Recording
 from sonotheque.rights import ledger
 from sonotheque.store import files
@@ -38,6 +43,8 @@ class Rebuilt:
     receipts: int
     statements: int
     fixity_events: int
+    adopted: int
+    """Objects that came from other storage roots."""
 
 
 def rebuild(directory: Path, progress: Progress | None = None) -> Rebuilt:
@@ -88,15 +95,17 @@ def _refill(archive: Archive, progress: Progress | None) -> Rebuilt:
     deposits: dict[DepositId, Receipt] = {}
     batch: list[Recording] = []
     audits: list[HoldingId] = []
-    recordings = events = 0
+    recordings = events = adopted = 0
     for number, holding in enumerate(replicas.holdings(archive.roots), 1):
         id_ = recording_of(holding.id)
         if id_ is not None:
             recordings += 1
             receipts.intend({file.sha512: id_ for file in holding.audio})
-            batch.append(_restore_recording(archive, holding, deposits))
+            batch.append(restore_recording(archive, holding, deposits))
         elif holding.id.startswith(fixity.AUDIT_PREFIX):
             audits.append(holding.id)
+        elif holding.id.startswith(ADOPTION_PREFIX):
+            adopted += 1
         if len(batch) == _BATCH:
             archive.catalogue.add(batch)
             batch.clear()
@@ -115,21 +124,24 @@ def _refill(archive: Archive, progress: Progress | None) -> Rebuilt:
         receipts=len(deposits),
         statements=statements,
         fixity_events=events,
+        adopted=adopted,
     )
 
 
-def _restore_recording(
+def restore_recording(
     archive: Archive, holding: Holding, deposits: dict[DepositId, Receipt]
 ) -> Recording:
-    """The recording as the holding describes it; its deposits are added to `deposits`."""
+    """The recording as the holding describes it; its deposits are added to `deposits`.
+
+    Raises Refused where the holding lacks a part of it, msgspec.DecodeError where it is none.
+    """
 
     def read(path: str) -> bytes:
         return replicas.read(archive.roots, holding.id, path)
 
     recording = msgspec.json.decode(read("recording.json"), type=Recording)
     for file in holding.files:
-        # Deeper below lie the files of a bag that it came in.
-        if file.path.startswith("deposits/") and file.path.count("/") == 2:
+        if is_deposit_record(file.path):
             record = msgspec.json.decode(read(file.path), type=DepositRecord)
             receipt = deposits.setdefault(
                 record.deposit,
@@ -138,3 +150,8 @@ def _restore_recording(
             item = replace(record.item, version=holding.version)
             deposits[record.deposit] = replace(receipt, items=(*receipt.items, item))
     return recording
+
+
+def is_deposit_record(path: str) -> bool:
+    """Whether a holding keeps a DepositRecord at `path`: deeper below lie the files of a bag."""
+    return path.startswith("deposits/") and path.count("/") == 2

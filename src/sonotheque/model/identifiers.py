@@ -29,7 +29,10 @@ _CROCKFORD_READ = str.maketrans("OIL", "011", "-")
 _DIGITS = 13
 _ID_BITS = 63
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}")
-HOLDING_PREFIX = "urn:sonotheque:holding:"
+OWN_PREFIX = "urn:sonotheque:"
+HOLDING_PREFIX = f"{OWN_PREFIX}holding:"
+ADOPTION_PREFIX = f"{OWN_PREFIX}adoption:"
+"""Before the identifier of an object that came from another storage root: what is kept of that."""
 
 
 def mint_recording_id() -> RecordingId:

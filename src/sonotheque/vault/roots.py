@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from sonotheque.errors import Corrupt, NotFound
 from sonotheque.model.holdings import Holding
@@ -20,6 +21,19 @@ HEAL = "run `sonotheque audit --heal`"
 
 Pace = Callable[[int], None]
 """Told the number of bytes of each block that was read; it may wait, to bound the rate."""
+
+
+class Source(Protocol):
+    """Where an object can be copied from: a root, or one found elsewhere (`translation`)."""
+
+    @property
+    def name(self) -> str: ...
+    def place_of(self, name: str) -> str: ...
+    def required(self, holding: HoldingId) -> ocfl.Inventory: ...
+    def read_inventory(self, name: str, version: str = "") -> tuple[ocfl.Inventory, bytes]: ...
+    def blocks(
+        self, name: str, path: str, *, first: int = 0, byte_count: int | None = None
+    ) -> Iterator[bytes]: ...
 
 
 class Root(ABC):
@@ -197,7 +211,7 @@ class Root(ABC):
 class Place:
     """One file of the object `name` in one root, and the digest that it must have."""
 
-    root: Root
+    root: Source
     name: str
     path: str
     sha512: Sha512
