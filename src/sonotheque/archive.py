@@ -7,7 +7,7 @@ rooms above are handed.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -16,24 +16,28 @@ from sqlalchemy import Engine
 
 from sonotheque.catalogue.catalogue import Catalogue
 from sonotheque.config import CONFIG_NAME, Config, read_config, render_config
+from sonotheque.config import Root as Described
 from sonotheque.errors import BadInput, Refused
 from sonotheque.matching.index import FingerprintIndex
-from sonotheque.model.identifiers import RecordingId, holding_id_of
+from sonotheque.model.identifiers import HoldingId, RecordingId, holding_id_of
 from sonotheque.model.music import Fingerprints, Recording
 from sonotheque.model.terms import Decision, Use
 from sonotheque.rights.decision import decide, decide_all
 from sonotheque.rights.ledger import Ledger
 from sonotheque.store import db, files, signing
 from sonotheque.vault import replicas
-from sonotheque.vault.fixity import FixityLog
+from sonotheque.vault.audit import Audit
+from sonotheque.vault.fixity_log import FixityLog
 from sonotheque.vault.objects import Vault
 from sonotheque.vault.roots import Root
 
 FINGERPRINT_NAME = "fingerprint.bin"
 """Where a recording's holding keeps its fingerprints."""
+_WAIT_SECONDS_MAX = 3_600
+"""How long a writer waits for the one before it, at most."""
 _OWN_NAMES = {
     *("keys", "ledger", "derived", "editions"),
-    *(".lock", ".lock-ledger", ".lock-publishing"),
+    *(".lock", ".lock-queue", ".lock-audit", ".lock-ledger", ".lock-publishing"),
     *(f"sonotheque.db{suffix}" for suffix in ("", "-journal", "-shm", "-wal")),
 }
 
@@ -76,13 +80,13 @@ class Archive:
 
     @cached_property
     def vault(self) -> Vault:
-        """The primary root."""
+        """The primary root, a directory."""
         primary = self.config.roots[0]
-        return Vault(primary.name, primary.path)
+        return Vault(primary.name, Path(primary.where))
 
     @cached_property
     def replicas(self) -> tuple[Root, ...]:
-        return tuple(Vault(root.name, root.path) for root in self.config.roots[1:])
+        return tuple(_root(root) for root in self.config.roots[1:])
 
     @cached_property
     def fixity(self) -> FixityLog:
@@ -119,13 +123,50 @@ class Archive:
         return decide_all(self.ledger.statements_about(recording), recording, now)
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
-        """Be the one writer, after completing what a writer that died left undone."""
-        with files.exclusive(self.config.lock):
+    def writing(self, stopped: Callable[[], bool] = lambda: False) -> Iterator[None]:
+        """Be the one writer, after completing what a writer that died left undone.
+
+        Waits in line for whoever is writing, and no longer once `stopped`.
+        """
+        with contextlib.ExitStack() as stack:
+            # An audit that heals takes the lock again and again: it stands at the end of the
+            # line each time, and so keeps no deposit waiting for more than one object.
+            with files.exclusive(
+                self.config.lock_queue, wait_seconds=_WAIT_SECONDS_MAX, stopped=stopped
+            ):
+                stack.enter_context(
+                    files.exclusive(
+                        self.config.lock, wait_seconds=_WAIT_SECONDS_MAX, stopped=stopped
+                    )
+                )
             for root in self.roots:
                 root.settle()
             self.ledger.publish()
             yield
+
+    def audit(self, now: Callable[[], str], *, heal: bool = False) -> Audit:
+        """An audit of every root, which asks `now` for the time of each check."""
+        return Audit(self.roots, self.fixity, locked=self.writing, now=now, heal=heal)
+
+    @contextlib.contextmanager
+    def auditing(self) -> Iterator[None]:
+        """Be the one who audits everything."""
+        with files.exclusive(self.config.audit_lock, busy="it is being audited already"):
+            yield
+
+    def preserve_audits(self, audit: Audit) -> list[HoldingId]:
+        """Keep the runs that are over as holdings; their identifiers."""
+        return audit.preserve(self.vault, self.replicas, self.config.derived)
+
+
+def _root(described: Described) -> Root:
+    if described.path is None:
+        # What few archives have is loaded where one has it: every command opens an archive.
+        from sonotheque.store.objectstore import open_bucket
+        from sonotheque.vault.buckets import BucketRoot
+
+        return BucketRoot(described.name, open_bucket(described.url, described.endpoint))
+    return Vault(described.name, described.path)
 
 
 def create(config: Config) -> Archive:
@@ -145,7 +186,7 @@ def create(config: Config) -> Archive:
     leftovers = [*files.leftovers(directory), *files.leftovers(config.keys)]
     known = _OWN_NAMES | {leftover.name for leftover in leftovers}
     for place in (root.path for root in config.roots):
-        if place.is_relative_to(directory):
+        if place and place.is_relative_to(directory):
             known.update(place.relative_to(directory).parts[:1])
     if directory.exists():
         if not directory.is_dir():

@@ -22,16 +22,14 @@ from sonotheque.archive import Archive
 from sonotheque.deposit import accession
 from sonotheque.deposit.adoption import (
     Adoption,
-    AdoptionRecord,
     AdoptionStatus,
     adopt,
 )
 from sonotheque.deposit.recovery import rebuild
 from sonotheque.errors import BadInput, SonothequeError
-from sonotheque.model.holdings import Outcome
+from sonotheque.model.holdings import AdoptionRecord, FixityEvent, Outcome
 from sonotheque.model.identifiers import ADOPTION_PREFIX, HoldingId
 from sonotheque.model.terms import Answer, Kind, Statement, Status, Use
-from sonotheque.vault import fixity
 from sonotheque.vault.layouts import layout_of
 
 
@@ -79,8 +77,14 @@ def codes(adoption: Adoption) -> set[str]:
     return {finding.code for finding in found}
 
 
+def audited(archive: Archive, *, heal: bool = False) -> list[FixityEvent]:
+    """What an audit says of every copy of every holding that is not whole."""
+    found = archive.audit(lambda: LATER, heal=heal).run()
+    return [e for one in found for e in one.events if e.outcome is not Outcome.PASS]
+
+
 def passes(archive: Archive) -> bool:
-    return all(e.outcome is Outcome.PASS for e in fixity.audit(archive.roots, NOW))
+    return audited(archive) == []
 
 
 @pytest.fixture
@@ -261,8 +265,9 @@ def test_the_vault_of_another_sonotheque(
     receipt = accession.deposit(other, [music.file(tmp_path / "b.flac", 2)], NOW)
     (item,) = receipt.items
     assert item.recording and item.holding
-    with other.writing():
-        fixity.preserve(other.vault, other.replicas, [], NOW)
+    run = other.audit(lambda: NOW)
+    assert list(run.run())
+    assert other.preserve_audits(run)
     adoption = adopt(archive, other.vault.path, LATER, origin="Other")
     assert statuses(adoption)[item.holding] is AdoptionStatus.ADOPTED
     assert adoption.count(AdoptionStatus.LEFT) == 1
@@ -369,7 +374,8 @@ def test_damage_in_an_adopted_object_is_healed(archive: Archive, root: Path) -> 
             if path.is_file():
                 whole = path.read_bytes()
                 path.write_bytes(whole + b"x")
-                events = list(fixity.audit(archive.roots, NOW, heal=True, only=id_))
+                checks = archive.audit(lambda: LATER, heal=True).check(id_)
+                events = [event for check in checks for event in check.events]
                 assert [e.outcome for e in events].count(Outcome.HEALED) == 1, path
                 assert path.read_bytes() == whole
 

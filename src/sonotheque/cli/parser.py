@@ -50,20 +50,33 @@ def _keeping(commands: _Commands) -> None:
     init.add_argument(
         "--root",
         action="append",
-        type=Path,
         default=[],
-        metavar="DIR",
-        help="another storage root, on another disk if you can; repeatable",
+        metavar="DIR|s3://…",
+        help="another storage root, on another disk or in another house; repeatable",
+    )
+    init.add_argument(
+        "--endpoint",
+        default="",
+        metavar="URL",
+        help="where the s3:// roots are, if not at AWS (default $AWS_ENDPOINT_URL)",
     )
     deposit = _command(commands, "deposit", "keeping:deposit", "take in recordings")
     deposit.add_argument("paths", metavar="PATH", nargs="+", type=Path)
     deposit.add_argument(
         "--statements", type=Path, metavar="FILE", help="who allows what (TOML; see the handbook)"
     )
-    audit = _command(commands, "audit", "keeping:audit", "check every copy of every holding")
+    audit = _command(commands, "audit", "auditing:audit", "check every copy of every holding")
     audit.add_argument("--heal", action="store_true", help="replace what is wrong from a good copy")
-    _command(commands, "rebuild", "keeping:rebuild", "restore the database from vault and ledger")
     audit.add_argument("--only", metavar="ID", help="one recording alone")
+    audit.add_argument(
+        "--within", metavar="SPAN", help="leave out what was found whole so lately: 30d, 12h, 4w"
+    )
+    audit.add_argument("--rate", metavar="RATE", help="read so much from each root: 50MB/s")
+    audit.add_argument("--premis", type=Path, metavar="FILE", help="the events as PREMIS 3, too")
+    audit.add_argument(
+        "--run", dest="earlier", metavar="RUN", help="of this earlier run; nothing is checked"
+    )
+    _command(commands, "rebuild", "keeping:rebuild", "restore the database from vault and ledger")
 
 
 def _exchanging(commands: _Commands) -> None:

@@ -16,20 +16,20 @@ from pathlib import Path
 import msgspec
 
 from sonotheque.archive import FINGERPRINT_NAME, Archive
-from sonotheque.deposit.accession import DepositRecord, unsaid
+from sonotheque.deposit.accession import DepositRecord, read_back, unsaid
 from sonotheque.deposit.receipts import Receipts
-from sonotheque.deposit.recovery import is_deposit_record, restore_recording
+from sonotheque.deposit.recovery import ADOPTION_NAME, is_deposit_record, restore_recording
 from sonotheque.errors import BadInput, Corrupt, Refused, SonothequeError
 from sonotheque.model.findings import Finding, Severity
-from sonotheque.model.holdings import FixityEvent, Holding, Outcome, Receipt
+from sonotheque.model.holdings import AdoptionRecord, Receipt
 from sonotheque.model.identifiers import (
-    ADOPTION_PREFIX,
     HOLDING_PREFIX,
     OWN_PREFIX,
     DepositId,
     HoldingId,
     RecordingId,
     Sha512,
+    adoption_id_of,
     recording_of,
 )
 from sonotheque.model.music import Recording
@@ -44,7 +44,6 @@ from sonotheque.vault.storage_root import LAYOUT_NAME, StorageRoot, open_root
 from sonotheque.vault.translation import Found, translate
 from sonotheque.vault.validation import Validated, validate
 
-RECORD_NAME = "adoption.json"
 ORIGINAL = "original"
 """Below it, in the record: files of the object that our form has no place for."""
 _CHARACTERS_MAX = 4_000
@@ -75,24 +74,6 @@ class AdoptedObject:
     """Byte for byte; otherwise it was put into the form of our roots."""
     roots: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdoptionRecord:
-    """What is kept of an adoption beside each object, as adoption.json. `wanting` are the
-    warnings (W…) of the specification that it came with."""
-
-    object: str
-    at: str
-    agent: str
-    origin: str
-    layout: str
-    path: str
-    spec: str
-    digest_algorithm: str
-    versions: int
-    as_it_was: bool
-    wanting: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +200,8 @@ class _Adopting:
             self._archive.vault.adopt(found, id_)
         roots = replicate(self._archive.vault, self._archive.replicas, id_)
         if status is AdoptionStatus.ADOPTED:
-            self._note(id_, roots)
+            version = found.inventory.head
+            self._archive.fixity.record(read_back(id_, version, r, self._now) for r in roots)
         recording = recording_of(id_)
         if recording and self._archive.catalogue.get(recording) is None:
             self._find_again(id_)
@@ -279,7 +261,7 @@ class _Adopting:
 
     def _keep_record(self, told: AdoptedObject, found: Found, validated: Validated) -> None:
         record = AdoptionRecord(
-            object=told.id,
+            object=HoldingId(told.id),
             at=self._now,
             agent=AGENT,
             origin=self._origin,
@@ -289,37 +271,26 @@ class _Adopting:
             digest_algorithm=told.digest_algorithm,
             versions=told.versions,
             as_it_was=found.as_it_was,
+            roots=tuple(root.name for root in self._archive.roots),
             wanting=tuple(
                 dict.fromkeys(f"{problem.code} {problem.where}" for problem in validated.problems)
             ),
         )
         additions: dict[str, KnownFile | bytes] = {
-            RECORD_NAME: msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"
+            ADOPTION_NAME: msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"
         }
         for name in _apart(found, validated):
             path = validated.directory / name
             additions[f"{ORIGINAL}/{name}"] = KnownFile(path, Sha512(files.sha512_of(path)))
-        id_ = HoldingId(f"{ADOPTION_PREFIX}{told.id}")
+        id_ = adoption_id_of(record.object)
         message = f"adoption from {self._origin}"
-        self._archive.vault.write_version(id_, additions, message=message, now=self._now)
+        kept = self._archive.vault.write_version(id_, additions, message=message, now=self._now)
         replicate(self._archive.vault, self._archive.replicas, id_)
-
-    def _note(self, id_: HoldingId, roots: Iterable[str]) -> None:
-        self._archive.fixity.record(
-            FixityEvent(
-                holding=id_,
-                root=root,
-                outcome=Outcome.PASS,
-                at=self._now,
-                agent=AGENT,
-                detail="read back after it was adopted",
-            )
-            for root in roots
-        )
+        self._archive.fixity.acknowledge([(id_, kept.version)])
 
     def _find_again(self, id_: HoldingId) -> None:
-        holding: Holding = self._archive.vault.holding_at(ocfl.object_path(id_))
-        recording = restore_recording(self._archive, holding, self._deposits)
+        holding = self._archive.vault.holding_at(ocfl.object_path(id_))
+        recording, _ = restore_recording(self._archive, holding, self._deposits)
         self._receipts.intend({file.sha512: recording.id for file in holding.audio})
         self._recordings.append(recording)
 

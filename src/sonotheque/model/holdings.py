@@ -36,11 +36,15 @@ class Holding:
 
 
 class Outcome(StrEnum):
-    """Outcome of a fixity check (PREMIS eventOutcome)."""
+    """Outcome of a fixity check (PREMIS eventOutcomeDetailNote)."""
 
     PASS = "pass"
     CORRUPT = "corrupt"
     MISSING = "missing"
+    STALE = "stale"
+    """Whole in itself, but an older version than is known of."""
+    STRAY = "stray"
+    """No inventory knows it. It is left to a person."""
     HEALED = "healed"
     LOST = "lost"
     """Wrong here, and no other root has a copy that verifies."""
@@ -48,7 +52,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FixityEvent:
-    """One check of one holding in one root. `path` names the file that is wrong, if one is."""
+    """One check of one holding in one root. `path` names the file that is wrong, if one is.
+
+    `version` is the one that was asked for, 0 where no inventory says; `method` names the
+    digests that were compared. All events of one check have one `at`.
+    """
 
     holding: HoldingId
     root: str
@@ -57,6 +65,8 @@ class FixityEvent:
     agent: str
     path: str = ""
     detail: str = ""
+    version: int = 0
+    method: str = ""
 
 
 class ItemStatus(StrEnum):
@@ -109,3 +119,23 @@ class Receipt:
             any(item.refused for item in self.items)
             or any(finding.severity is Severity.ERROR for finding in everything)
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptionRecord:
+    """What is kept of an adoption beside each object, as adoption.json. `roots` are those in
+    which its versions were going to be written and read back, `wanting` the warnings (W…) of the
+    specification that it came with; `as_it_was` says that it was taken byte for byte."""
+
+    object: HoldingId
+    at: str
+    agent: str
+    origin: str
+    layout: str
+    path: str
+    spec: str
+    digest_algorithm: str
+    versions: int
+    as_it_was: bool
+    roots: tuple[str, ...]
+    wanting: tuple[str, ...]

@@ -108,6 +108,11 @@ def holding_id_of(recording: RecordingId) -> HoldingId:
     return HoldingId(HOLDING_PREFIX + recording)
 
 
+def adoption_id_of(holding: HoldingId) -> HoldingId:
+    """The holding that tells how `holding` was adopted, if it was."""
+    return HoldingId(ADOPTION_PREFIX + holding)
+
+
 def recording_of(holding: HoldingId) -> RecordingId | None:
     """The recording that `holding` preserves; None for a holding of another kind."""
     if not holding.startswith(HOLDING_PREFIX):

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,11 @@ import msgspec
 
 from sonotheque.model.holdings import HeldFile, Holding
 from sonotheque.model.identifiers import HoldingId, Sha512
+
+
+def _text(document: object) -> bytes:
+    return json.dumps(document, indent=1).encode() + b"\n"
+
 
 ROOT_MARKER = ("0=ocfl_1.1", b"ocfl_1.1\n")
 OBJECT_MARKER = ("0=ocfl_object_1.1", b"ocfl_object_1.1\n")
@@ -38,6 +43,13 @@ LAYOUT_PARAMETERS = {
     "tupleSize": 3,
     "numberOfTuples": 3,
 }
+ROOT_FILES = (
+    (f"extensions/{LAYOUT_NAME}/config.json", _text(LAYOUT_PARAMETERS)),
+    ("ocfl_layout.json", _text(LAYOUT)),
+    ROOT_MARKER,
+)
+"""What an empty storage root holds, in the order in which it is written: a root that has its
+marker is whole."""
 LAYOUT_DEPTH = 4
 """Directories from the storage root to an object."""
 _PLAIN = frozenset(string.ascii_letters + string.digits + "-_")
@@ -169,6 +181,48 @@ def parse_inventory(content: bytes) -> Inventory:
     if not sound:
         raise ValueError("it contradicts itself")
     return inventory
+
+
+class _Listing(msgspec.Struct):
+    """Of an inventory that is known to be sound, what says which files there are."""
+
+    head: str
+    manifest: dict[str, list[str]]
+
+
+_LISTING = msgspec.json.Decoder(_Listing)
+
+
+def file_paths(inventory: bytes) -> list[str]:
+    """Every file that the object has, in order, by its inventory's bytes, which are known to be
+    sound: nothing is checked here."""
+    listing = _LISTING.decode(inventory)
+    versions = ("", *(f"v{n}/" for n in range(1, int(listing.head[1:]) + 1)))
+    return sorted(
+        [
+            OBJECT_MARKER[0],
+            *(f"{version}{name}" for version in versions for name in (INVENTORY, SIDECAR)),
+            *(path for paths in listing.manifest.values() for path in paths),
+        ]
+    )
+
+
+def directories(paths: Iterable[str]) -> dict[str, set[str]]:
+    """Every directory that `paths` stand in, "" for the object itself → the names in it."""
+    names: dict[str, set[str]] = {"": set()}
+    for path in paths:
+        directory, _, name = path.rpartition("/")
+        while directory not in names:
+            names[directory] = {name}
+            directory, _, name = directory.rpartition("/")
+        names[directory].add(name)
+    return names
+
+
+def version_of(path: str) -> int:
+    """The version in whose directory a file of an object stands; 0 for those beside them."""
+    directory, stroke, _ = path.partition("/")
+    return int(directory[1:]) if stroke else 0
 
 
 def digest_of(content: bytes) -> Sha512:

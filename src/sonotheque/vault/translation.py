@@ -39,6 +39,10 @@ class Found:
     name: str = "elsewhere"
     _documents: tuple[bytes, ...] = field(default=(), repr=False)
 
+    @property
+    def present(self) -> bool:
+        return self.directory.is_dir()
+
     def place_of(self, name: str) -> str:
         return str(
             self.directory / name.removeprefix(ocfl.object_path(self.inventory.id)).strip("/")
