@@ -5,8 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 
 from sonotheque import archive as archives
+from sonotheque.archive import Archive
 from sonotheque.cli import text
 from sonotheque.cli.answer import Answer, progress
+from sonotheque.cli.finding import wanted
+from sonotheque.model.identifiers import HoldingId, holding_id_of
 from sonotheque.store.clock import utc_now
 
 _MARKS = {
@@ -46,3 +49,35 @@ def adopt(arguments: Namespace) -> Answer:
         f" {counts[AdoptionStatus.REFUSED]} refused, {counts[AdoptionStatus.LEFT]} left."
     )
     return Answer(adopted, "\n".join(lines), exit_code=0 if adopted.accepted else 1)
+
+
+def export(arguments: Namespace) -> Answer:
+    from sonotheque import export as exports
+
+    now = utc_now()
+    exported = []
+    with (
+        archives.open_archive(arguments.archive) as archive,
+        progress(export="writing bags") as show,
+    ):
+        which = [id_ for word in arguments.which for id_ in _holdings(archive, word)]
+        plan = exports.plan_export(archive, which, arguments.to, now)
+        for number, bag in enumerate(exports.execute(archive, plan, now), 1):
+            exported.append(bag)
+            show("export", number, len(plan))
+    lines = []
+    for bag in exported:
+        lines.append(f"{text.cut(bag.holding, 70)}, version {bag.version}")
+        size = text.size(bag.payload_bytes)
+        lines.append(
+            text.paragraph(f"{bag.directory}: {bag.payload_files} files, {size}", indent="  ")
+        )
+    document = {"exported": exported, "format": arguments.format}
+    return Answer(document, "\n".join(lines))
+
+
+def _holdings(archive: Archive, which: str) -> list[HoldingId]:
+    """The holding that `which` names as such, or those of the recordings that it names."""
+    if archive.vault.holding(HoldingId(which)):
+        return [HoldingId(which)]
+    return [holding_id_of(recording.id) for recording in wanted(archive, which)]

@@ -87,6 +87,16 @@ def _exchanging(commands: _Commands) -> None:
     adopt.add_argument(
         "--origin", default="", metavar="TEXT", help="whose it was; default: the directory's name"
     )
+    export = _command(
+        commands, "export", "exchanging:export", "write holdings out as bags, for another archive"
+    )
+    export.add_argument(
+        "which", metavar="ID", nargs="+", help="a recording, or the identifier of an object"
+    )
+    export.add_argument("--to", required=True, type=Path, metavar="DIR", help="where the bags go")
+    export.add_argument(
+        "--as", choices=["bag"], default="bag", metavar="FORMAT", dest="format", help="bag"
+    )
 
 
 def _finding(commands: _Commands) -> None:
