@@ -46,6 +46,9 @@ disk = _load("disk")
 CC_BY = "https://creativecommons.org/licenses/by/4.0/"
 NOW = "2026-11-20T10:00:00.000000Z"
 LATER = "2026-11-21T10:00:00.000000Z"
+RECORDING = (
+    b'{"id": "0000000000001", "description": {}, "duration_ms": 1, "added_at": "2020-01-01"}'
+)
 LAYOUTS: dict[str, dict[str, Any]] = {
     "": {},
     "0002-flat-direct-storage-layout": {},
@@ -334,6 +337,17 @@ def test_refusals_and_takedowns_come_along(
         {"a": b"a"},
         {"recording.json": b"{}", "statements.json": b"[]"},
         {"recording.json": b"[", "statements.json": b"[]"},
+        {"recording.json": RECORDING, "statements.json": b"[]"},
+        {
+            "recording.json": RECORDING.replace(b"0000000000001", b"1W95HFR45TBQZ"),
+            "statements.json": b"[]",
+            "deposits/a/b.json": b"{}",
+        },
+        {
+            "recording.json": RECORDING.replace(b"0000000000001", b"1W95HFR45TBQZ"),
+            "statements.json": b"[]",
+            "fingerprint.bin": b"12345",
+        },
     ],
 )
 def test_what_calls_itself_a_holding_and_is_none(

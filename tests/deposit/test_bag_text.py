@@ -62,3 +62,8 @@ def test_a_path_that_is_taken_stays_in_the_bag(written: str, version: str) -> No
 def test_what_1_0_escapes_reads_back(name: str) -> None:
     escaped = name.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     assert parse_path(f"data/{escaped}", "1.0") == f"data/{name}"
+
+
+@pytest.mark.parametrize("written", ["C:\\x", "\\\\server\\x", "data\\x", "~/x", "../x", "/x", "a/../b"])
+def test_a_path_that_leads_out_on_any_system_is_none(written: str) -> None:
+    assert parse_path(written, "1.0") is None
