@@ -63,7 +63,21 @@ AT_THE_ROOT = {
     *("requirements-dev.lock", "requirements.lock", "src", "tests", "zensical.toml"),
 }
 FILE_SUFFIXES = {
-    *("arrow", "bin", "csv", "db", "done", "html", "index", "json", "jsonl", "key", "keys", "mdb"),
+    *(
+        "arrow",
+        "bin",
+        "csv",
+        "db",
+        "done",
+        "html",
+        "index",
+        "ini",
+        "json",
+        "jsonl",
+        "key",
+        "keys",
+        "mdb",
+    ),
     *("npy", "opus", "parquet", "pub", "sql", "toml", "torrent", "tsv", "txt"),
 }
 DOTTED_CODE = re.compile(r"[a-z]+(?:-[a-z]+)*\.[a-z]+(?:-[a-z]+)*")

@@ -151,14 +151,14 @@ def render_config(config: Config) -> str:
     """
     lines = [
         "[archive]",
-        f"name = {_toml_string(config.name)}",
-        f"mandate = {_toml_string(config.mandate)}",
-        f"contact = {_toml_string(config.contact)}",
+        f"name = {toml_string(config.name)}",
+        f"mandate = {toml_string(config.mandate)}",
+        f"contact = {toml_string(config.contact)}",
         "",
         "[rights]",
         "# A public licence in a file's own tags: \"verified\" (taken as its holder's word)",
         '# or "claimed" (a person checks it before anything is shown).',
-        f"embedded_licences = {_toml_string(config.embedded_licences)}",
+        f"embedded_licences = {toml_string(config.embedded_licences)}",
         "",
         "[limits]",
     ]
@@ -171,14 +171,14 @@ def render_config(config: Config) -> str:
         lines += [
             "",
             "[[root]]",
-            f"name = {_toml_string(root.name)}",
+            f"name = {toml_string(root.name)}",
             *_place_lines(root, config.directory),
-            f"location = {_toml_string(root.location)}",
-            f"threat = {_toml_string(root.threat)}",
-            f"medium = {_toml_string(root.medium)}",
+            f"location = {toml_string(root.location)}",
+            f"threat = {toml_string(root.threat)}",
+            f"medium = {toml_string(root.medium)}",
         ]
         lines += [
-            f"{name} = {_toml_string(value)}"
+            f"{name} = {toml_string(value)}"
             for name in ("audit_within", "audit_rate")
             if (value := getattr(root, name))
         ]
@@ -322,17 +322,18 @@ def _quantity(table: dict[str, Any], name: str, path: Path, parse: Callable[[str
     return written
 
 
-def _toml_string(text: str) -> str:
+def toml_string(text: str) -> str:
+    """`text` as a basic string of TOML."""
     # A JSON string is a TOML basic string, but for DEL, which TOML wants escaped.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
 def _place_lines(root: Root, directory: Path) -> Iterator[str]:
     if root.path is None:
-        yield f"url = {_toml_string(root.url)}"
-        yield f"endpoint = {_toml_string(root.endpoint)}"
+        yield f"url = {toml_string(root.url)}"
+        yield f"endpoint = {toml_string(root.endpoint)}"
     else:
-        yield f"path = {_toml_string(_relative(root.path, directory))}"
+        yield f"path = {toml_string(_relative(root.path, directory))}"
 
 
 def _relative(path: Path, directory: Path) -> str:

@@ -76,4 +76,6 @@ def rebuild(arguments: Namespace) -> Answer:
         f"Restored {rebuilt.recordings} recordings, {rebuilt.receipts} receipts,"
         f" {rebuilt.statements} ledger entries and {rebuilt.fixity_events} fixity events."
     )
+    if rebuilt.adopted:
+        line += f" {rebuilt.adopted} objects came from other storage roots."
     return Answer(rebuilt, text.paragraph(line))

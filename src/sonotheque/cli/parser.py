@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sonotheque {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _keeping(commands)
+    _exchanging(commands)
     _finding(commands)
     _rights(commands)
     _publishing(commands)
@@ -83,6 +84,26 @@ def _keeping(commands: _Commands) -> None:
         "--run", dest="earlier", metavar="RUN", help="of this earlier run; nothing is checked"
     )
     _command(commands, "rebuild", "keeping:rebuild", "restore the database from vault and ledger")
+
+
+def _exchanging(commands: _Commands) -> None:
+    adopt = _command(
+        commands, "adopt", "exchanging:adopt", "take in the objects of another OCFL storage root"
+    )
+    adopt.add_argument("root", metavar="ROOT", type=Path)
+    adopt.add_argument(
+        "--origin", default="", metavar="TEXT", help="whose it was; default: the directory's name"
+    )
+    export = _command(
+        commands, "export", "exchanging:export", "write holdings out as bags, for another archive"
+    )
+    export.add_argument(
+        "which", metavar="ID", nargs="+", help="a recording, or the identifier of an object"
+    )
+    export.add_argument("--to", required=True, type=Path, metavar="DIR", help="where the bags go")
+    export.add_argument(
+        "--as", choices=["bag"], default="bag", metavar="FORMAT", dest="format", help="bag"
+    )
 
 
 def _finding(commands: _Commands) -> None:

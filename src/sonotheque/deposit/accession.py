@@ -53,6 +53,8 @@ from sonotheque.vault import fixity, ocfl
 from sonotheque.vault.objects import AGENT, KnownFile
 from sonotheque.vault.replicas import replicate
 
+BAG_DIRECTORY = "bag"
+"""Below a deposit's records: the bag's own files, by the bag's name."""
 Progress = Callable[[str, int, int], None]
 """(stage, done, of how many): "inspect" or "store"."""
 
@@ -237,7 +239,7 @@ class _Planner:
         said = [replace(statement, recording=id_) for statement in appraisal.statements]
         if self._known(id_):
             said = [_doubted(statement, known) for statement in said]
-        new = _unsaid(known, said)
+        new = unsaid(known, said)
         keep = decide([*known, *new], id_, Use.PRESERVE, self._now)
         if appraisal.acceptable and not keep.allowed:
             findings.append(_not_allowed(looked.file, keep))
@@ -349,7 +351,7 @@ def _too_large_or_empty(file: PackageFile, bytes_max: int) -> tuple[Sha512, Insp
     )
 
 
-def _unsaid(known: Sequence[Statement], statements: Sequence[Statement]) -> tuple[Statement, ...]:
+def unsaid(known: Sequence[Statement], statements: Sequence[Statement]) -> tuple[Statement, ...]:
     """`statements` without those that the ledger holds already, whenever it was told."""
     said = {replace(statement, id=0, at="") for statement in known}
     return tuple(s for s in statements if replace(s, id=0, at="") not in said)
@@ -444,6 +446,11 @@ def _write(
             )
         ),
     }
+    if bag := item.file.bag:
+        directory = f"deposits/{plan.deposit}/{BAG_DIRECTORY}/{bag.name}"
+        additions |= {
+            f"{directory}/{file.name}": KnownFile(file.path, file.sha512) for file in bag.tag_files
+        }
     if fingerprints:
         additions[FINGERPRINT_NAME] = fingerprints.chromaprint
     message = f"deposit {plan.deposit}: {item.file.name}"

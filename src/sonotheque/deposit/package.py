@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from sonotheque.deposit.bag import Bag, is_bag, read_bag
 from sonotheque.deposit.statements import STATEMENTS_NAME, Declaration, read_declaration
 from sonotheque.errors import BadInput
 from sonotheque.model.findings import Finding, Severity
@@ -29,7 +30,8 @@ COMPANION_NAMES = frozenset({"copying", "copyright", "licence", "license", "noti
 @dataclass(frozen=True, slots=True)
 class PackageFile:
     """A file to be deposited. `name` is how receipts call it, with no path outside the delivery;
-    `safe_name` is what the vault will call it, `declaration` what is said of it and others."""
+    `safe_name` is what the vault will call it, `declaration` what is said of it and others,
+    `bag` the bag that it came in, if it came in one."""
 
     path: Path
     name: str
@@ -37,6 +39,7 @@ class PackageFile:
     byte_count: int
     findings: tuple[Finding, ...] = ()
     declaration: Declaration = field(default_factory=Declaration)
+    bag: Bag | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,9 @@ class Package:
 
 
 def read_package(paths: Sequence[Path], *, statements: Path | None = None) -> Package:
-    """Read the delivery that `paths` (directories or files) make up.
+    """Read the delivery that `paths` (directories, bags or files) make up.
 
+    A bag is validated completely first; where it is whole, its payload is the delivery.
     Statements come from `statements`, and are then about all of it; or from every
     statements.toml in it or beside the files that are named singly, and are then about the files
     in its directory and below. Raises BadInput where a path does not exist, there is nothing to
@@ -62,9 +66,14 @@ def read_package(paths: Sequence[Path], *, statements: Path | None = None) -> Pa
     for path in paths:
         # Two directories may hold files of one name; the directory's own name tells them apart.
         top = Path(path.resolve().name if len(paths) > 1 and path.is_dir() else "")
+        bag = read_bag(path) if is_bag(path) else None
+        if bag:
+            findings += bag.findings
+            if not bag.valid:
+                continue
         here: list[PackageFile] = []
         declaration = Declaration()
-        for file, relative in _walk(path):
+        for file, relative in _walk(bag.payload if bag else path):
             looked = _look(file, top / relative)
             if isinstance(looked, Finding):
                 findings.append(looked)
@@ -77,7 +86,7 @@ def read_package(paths: Sequence[Path], *, statements: Path | None = None) -> Pa
             declaration = _said_beside(path)
         elif given is None:
             findings += _idle(declaration, here)
-        found += [replace(file, declaration=given or declaration) for file in here]
+        found += [replace(file, declaration=given or declaration, bag=bag) for file in here]
     if not found and not findings:
         raise BadInput(
             "holds no music",

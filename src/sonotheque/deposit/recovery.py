@@ -19,8 +19,14 @@ from sonotheque.config import Config, read_config
 from sonotheque.deposit.accession import DepositRecord, read_back
 from sonotheque.deposit.receipts import Receipts
 from sonotheque.errors import Corrupt, SonothequeError
-from sonotheque.model.holdings import FixityEvent, Holding, Receipt
-from sonotheque.model.identifiers import DepositId, HoldingId, recording_of
+from sonotheque.model.holdings import AdoptionRecord, FixityEvent, Holding, Receipt
+from sonotheque.model.identifiers import (
+    ADOPTION_PREFIX,
+    DepositId,
+    HoldingId,
+    adoption_id_of,
+    recording_of,
+)
 from sonotheque.model.music import Recording
 from sonotheque.rights import ledger
 from sonotheque.store import files
@@ -29,6 +35,7 @@ from sonotheque.vault import audit, ocfl, replicas
 Progress = Callable[[str, int, int], None]
 """(stage, done, of how many): "rebuild"; how many there are is not known before the end."""
 _BATCH = 1_000
+ADOPTION_NAME = "adoption.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +46,8 @@ class Rebuilt:
     receipts: int
     statements: int
     fixity_events: int
+    adopted: int
+    """Objects that came from other storage roots."""
 
 
 def rebuild(directory: Path, progress: Progress | None = None) -> Rebuilt:
@@ -89,17 +98,20 @@ def _refill(archive: Archive, progress: Progress | None) -> Rebuilt:
     deposits: dict[DepositId, Receipt] = {}
     batch: list[tuple[Holding, Recording | None, list[FixityEvent]]] = []
     audits: list[HoldingId] = []
-    recordings = events = 0
+    recordings = events = adopted = 0
     for number, holding in enumerate(replicas.holdings(archive.roots), 1):
         id_ = recording_of(holding.id)
-        if id_ is None:
+        if holding.id.startswith(ADOPTION_PREFIX):
+            adopted += 1
+            batch.append((holding, None, _adoption_events(archive, holding)))
+        elif id_ is None:
             batch.append((holding, None, []))
             if holding.id.startswith(audit.AUDIT_PREFIX):
                 audits.append(holding.id)
         else:
             recordings += 1
             receipts.intend({file.sha512: id_ for file in holding.audio})
-            batch.append((holding, *_restore_recording(archive, holding, deposits)))
+            batch.append((holding, *restore_recording(archive, holding, deposits)))
         if len(batch) == _BATCH:
             events += _add(archive, batch)
             batch.clear()
@@ -118,6 +130,7 @@ def _refill(archive: Archive, progress: Progress | None) -> Rebuilt:
         receipts=len(deposits),
         statements=statements,
         fixity_events=events,
+        adopted=adopted,
     )
 
 
@@ -128,31 +141,37 @@ def _add(archive: Archive, batch: list[tuple[Holding, Recording | None, list[Fix
     return archive.fixity.restore(event for _, _, events in batch for event in events)
 
 
-def _restore_recording(
+def restore_recording(
     archive: Archive, holding: Holding, deposits: dict[DepositId, Receipt]
 ) -> tuple[Recording, list[FixityEvent]]:
     """The recording as the holding describes it, and what its deposits saw in each root; they
-    are added to `deposits`."""
+    are added to `deposits`.
+
+    Raises Refused where the holding lacks a part of it, msgspec.DecodeError where it is none.
+    """
 
     def read(path: str) -> bytes:
         return replicas.read(archive.roots, holding.id, path)
 
     recording = msgspec.json.decode(read("recording.json"), type=Recording)
     inventories = _inventories(archive, holding.id)
+    elsewhere_until = _adopted_at(archive, holding.id)
     events: list[FixityEvent] = []
     for file in holding.files:
-        if file.path.startswith("deposits/"):
+        if is_deposit_record(file.path):
             record = msgspec.json.decode(read(file.path), type=DepositRecord)
             receipt = deposits.setdefault(
                 record.deposit,
                 Receipt(deposit=record.deposit, at=record.at, source=record.source, items=()),
             )
             version = _version_of(file.path, holding, inventories)
-            item = replace(record.item, version=version, roots=record.roots)
+            # Before it was adopted, roots were another archive's, whatever they were called.
+            roots = record.roots if record.at > elsewhere_until else ()
+            item = replace(record.item, version=version, roots=roots)
             deposits[record.deposit] = replace(receipt, items=(*receipt.items, item))
             events += [
                 read_back(holding.id, version, root, record.at)
-                for root in record.roots
+                for root in roots
                 # A deposit that was cut short has not come to a root that lacks the version.
                 if root in inventories and inventories[root].head >= version
             ]
@@ -169,6 +188,24 @@ def _inventories(archive: Archive, holding: HoldingId) -> dict[str, ocfl.Invento
     return found
 
 
+def _adoption_events(archive: Archive, holding: Holding) -> list[FixityEvent]:
+    """What the last adoption that `holding` tells of saw in each root."""
+    told = replicas.read(archive.roots, holding.id, ADOPTION_NAME)
+    record = msgspec.json.decode(told, type=AdoptionRecord)
+    inventories = _inventories(archive, record.object)
+    return [
+        read_back(record.object, record.versions, root, record.at)
+        for root in record.roots
+        if root in inventories and inventories[root].head >= record.versions
+    ]
+
+
+def _adopted_at(archive: Archive, holding: HoldingId) -> str:
+    """When the newest version of `holding` came from another archive; empty for one of our own."""
+    found = _inventories(archive, adoption_id_of(holding)).values()
+    return max((str(inventory.versions[-1]["created"]) for inventory in found), default="")
+
+
 def _version_of(path: str, holding: Holding, inventories: dict[str, ocfl.Inventory]) -> int:
     """The version with which the file `path` came."""
     newest = max(inventories.values(), key=lambda inventory: inventory.head)
@@ -176,3 +213,8 @@ def _version_of(path: str, holding: Holding, inventories: dict[str, ocfl.Invento
         if any(path in paths for paths in block["state"].values()):
             return number
     return holding.version
+
+
+def is_deposit_record(path: str) -> bool:
+    """Whether a holding keeps a DepositRecord at `path`: deeper below lie the files of a bag."""
+    return path.startswith("deposits/") and path.count("/") == 2

@@ -119,3 +119,23 @@ class Receipt:
             any(item.refused for item in self.items)
             or any(finding.severity is Severity.ERROR for finding in everything)
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptionRecord:
+    """What is kept of an adoption beside each object, as adoption.json. `roots` are those in
+    which its versions were going to be written and read back, `wanting` the warnings (W…) of the
+    specification that it came with; `as_it_was` says that it was taken byte for byte."""
+
+    object: HoldingId
+    at: str
+    agent: str
+    origin: str
+    layout: str
+    path: str
+    spec: str
+    digest_algorithm: str
+    versions: int
+    as_it_was: bool
+    roots: tuple[str, ...]
+    wanting: tuple[str, ...]

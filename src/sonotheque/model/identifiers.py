@@ -29,7 +29,10 @@ _CROCKFORD_READ = str.maketrans("OIL", "011", "-")
 _DIGITS = 13
 _ID_BITS = 63
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}")
-HOLDING_PREFIX = "urn:sonotheque:holding:"
+OWN_PREFIX = "urn:sonotheque:"
+HOLDING_PREFIX = f"{OWN_PREFIX}holding:"
+ADOPTION_PREFIX = f"{OWN_PREFIX}adoption:"
+"""Before the identifier of an object that came from another storage root: what is kept of that."""
 
 
 def mint_recording_id() -> RecordingId:
@@ -103,6 +106,11 @@ def format_isrc(isrc: Isrc) -> str:
 
 def holding_id_of(recording: RecordingId) -> HoldingId:
     return HoldingId(HOLDING_PREFIX + recording)
+
+
+def adoption_id_of(holding: HoldingId) -> HoldingId:
+    """The holding that tells how `holding` was adopted, if it was."""
+    return HoldingId(ADOPTION_PREFIX + holding)
 
 
 def recording_of(holding: HoldingId) -> RecordingId | None:

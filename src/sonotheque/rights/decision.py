@@ -30,10 +30,10 @@ def decide(statements: Sequence[Statement], recording: RecordingId, use: Use, no
     `statements` are the ledger's entries in their order; those about other recordings and other
     uses do not count.
     """
-    standing = _standing([s for s in statements if s.recording == recording], now)
-    relevant = [s for s in standing if use in s.uses]
+    said = standing([s for s in statements if s.recording == recording], now)
+    relevant = [s for s in said if use in s.uses]
     if use is not Use.PRESERVE:
-        takedowns = [s for s in standing if s.kind is Kind.TAKEDOWN and _in_force(s, now)]
+        takedowns = [s for s in said if s.kind is Kind.TAKEDOWN and _in_force(s, now)]
         if takedowns:
             return _answer(recording, use, now, Answer.REFUSED, [_taken_down(s) for s in takedowns])
     refusals = [s for s in relevant if s.kind is Kind.REFUSAL and _in_force(s, now)]
@@ -58,7 +58,7 @@ def decide_all(
     return tuple(decide(statements, recording, use, now) for use in Use)
 
 
-def _standing(statements: list[Statement], now: str) -> list[Statement]:
+def standing(statements: Sequence[Statement], now: str) -> list[Statement]:
     """`statements` without what was revoked, without revocations, and without what, by its
     date, has not been said yet (but restrictions count whatever their date)."""
     by_id = {statement.id: statement for statement in statements}

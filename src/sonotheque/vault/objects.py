@@ -22,7 +22,7 @@ from sonotheque.model.holdings import Holding
 from sonotheque.model.identifiers import HoldingId, Sha512
 from sonotheque.store import files
 from sonotheque.vault import ocfl
-from sonotheque.vault.roots import Pace, Place, Root, changed
+from sonotheque.vault.roots import Pace, Place, Root, Source, changed
 
 AGENT = f"sonotheque {__version__}"
 
@@ -112,7 +112,7 @@ class Vault(Root):
             self._install(stage, inventory, since=previous.head if previous else 0)
         return self._described(inventory)
 
-    def adopt(self, source: Root, holding: HoldingId) -> None:
+    def adopt(self, source: Source, holding: HoldingId) -> None:
         """See Root: what is missing arrives whole, by rename, one version after the other."""
         inventory, since = self._lacks(source, holding)
         if since == inventory.head:

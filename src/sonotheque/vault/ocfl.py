@@ -27,7 +27,10 @@ def _text(document: object) -> bytes:
 
 ROOT_MARKER = ("0=ocfl_1.1", b"ocfl_1.1\n")
 OBJECT_MARKER = ("0=ocfl_object_1.1", b"ocfl_object_1.1\n")
+SPEC = "1.1"
+INVENTORY_TYPE = f"https://ocfl.io/{SPEC}/spec/#inventory"
 INVENTORY = "inventory.json"
+CONTENT = "content"
 SIDECAR = "inventory.json.sha512"
 LAYOUT_NAME = "0003-hash-and-id-n-tuple-storage-layout"
 LAYOUT = {
@@ -91,7 +94,7 @@ class Inventory:
     def to_json(self) -> bytes:
         document = {
             "id": self.id,
-            "type": "https://ocfl.io/1.1/spec/#inventory",
+            "type": INVENTORY_TYPE,
             "digestAlgorithm": "sha512",
             "head": f"v{self.head}",
             "manifest": {digest: list(paths) for digest, paths in self.manifest.items()},
@@ -135,7 +138,7 @@ def next_version(
     writes = {}
     for path, digest in additions.items():
         if digest not in manifest:
-            content = f"v{version}/content/{path}"
+            content = f"v{version}/{CONTENT}/{path}"
             manifest[digest] = (content,)
             writes[content] = path
     by_digest: dict[str, list[str]] = {}
@@ -165,7 +168,7 @@ def parse_inventory(content: bytes) -> Inventory:
     for path in inventory.content_paths():
         number, content_directory, *rest = path.split("/")
         numbers = {f"v{n}" for n in range(1, inventory.head + 1)}
-        if number not in numbers or content_directory != "content" or not rest:
+        if number not in numbers or content_directory != CONTENT or not rest:
             raise ValueError(f"{path!r} is not a content path")
     for version in document.versions.values():
         _check_paths([path for paths in version.state.values() for path in paths])

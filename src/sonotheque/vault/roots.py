@@ -11,6 +11,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from sonotheque.errors import Corrupt, EnvironmentFailure, NotFound, SonothequeError
 from sonotheque.model.holdings import Holding
@@ -21,6 +22,21 @@ HEAL = "run `sonotheque audit --heal`"
 
 Pace = Callable[[int], None]
 """Told the number of bytes of each block that was read; it may wait, to bound the rate."""
+
+
+class Source(Protocol):
+    """Where an object can be copied from: a root, or one found elsewhere (`translation`)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def present(self) -> bool: ...
+    def place_of(self, name: str) -> str: ...
+    def required(self, holding: HoldingId) -> ocfl.Inventory: ...
+    def read_inventory(self, name: str, version: str = "") -> tuple[ocfl.Inventory, bytes]: ...
+    def blocks(
+        self, name: str, path: str, *, first: int = 0, byte_count: int | None = None
+    ) -> Iterator[bytes]: ...
 
 
 class Root(ABC):
@@ -174,7 +190,7 @@ class Root(ABC):
             )
         return inventory
 
-    def _lacks(self, source: Root, holding: HoldingId) -> tuple[ocfl.Inventory, int]:
+    def _lacks(self, source: Source, holding: HoldingId) -> tuple[ocfl.Inventory, int]:
         """The inventory of `source`, and the version of it that this root is at: 0 where it has
         none, the last one where it lacks nothing. Raises Corrupt where the histories part."""
         theirs, here = source.required(holding), self.inventory(holding)
@@ -234,7 +250,7 @@ class Root(ABC):
 class Place:
     """One file of the object `name` in one root, and the digest that it must have."""
 
-    root: Root
+    root: Source
     name: str
     path: str
     sha512: Sha512
