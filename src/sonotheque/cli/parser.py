@@ -174,6 +174,12 @@ def _publishing(commands: _Commands) -> None:
     universe.add_argument("--recordings", type=_positive, required=True, metavar="N")
     universe.add_argument("--seed", type=int, required=True, metavar="S")
     universe.add_argument("--out", type=Path, required=True, metavar="DIR")
+    durability = _command(
+        worlds, "durability", "publishing:durability", "how long an archive lasts", archive=False
+    )
+    durability.add_argument(
+        "--assumptions", type=Path, metavar="FILE", help="what differs in yours (TOML)"
+    )
 
 
 def _serving(commands: _Commands) -> None:
