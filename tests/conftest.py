@@ -230,7 +230,7 @@ def kept() -> Callable[[Archive], dict[str, bytes]]:
 
 
 def _kept(archive: Archive) -> dict[str, bytes]:
-    places: Sequence[Path] = (*(root.path for root in archive.roots), archive.config.ledger)
+    places: Sequence[Path] = (*(Path(root.where) for root in archive.roots), archive.config.ledger)
     return {
         str(path.relative_to(archive.config.directory)): path.read_bytes()
         for place in places

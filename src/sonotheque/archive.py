@@ -27,6 +27,7 @@ from sonotheque.store import db, files, signing
 from sonotheque.vault import replicas
 from sonotheque.vault.fixity import FixityLog
 from sonotheque.vault.objects import Vault
+from sonotheque.vault.roots import Root
 
 FINGERPRINT_NAME = "fingerprint.bin"
 """Where a recording's holding keeps its fingerprints."""
@@ -69,18 +70,19 @@ class Archive:
         return Ledger(self.database, self.config.ledger, self.signer)
 
     @cached_property
-    def roots(self) -> tuple[Vault, ...]:
+    def roots(self) -> tuple[Root, ...]:
         """Every storage root, the primary first."""
-        return tuple(Vault(root.name, root.path) for root in self.config.roots)
+        return (self.vault, *self.replicas)
 
-    @property
+    @cached_property
     def vault(self) -> Vault:
         """The primary root."""
-        return self.roots[0]
+        primary = self.config.roots[0]
+        return Vault(primary.name, primary.path)
 
-    @property
-    def replicas(self) -> tuple[Vault, ...]:
-        return self.roots[1:]
+    @cached_property
+    def replicas(self) -> tuple[Root, ...]:
+        return tuple(Vault(root.name, root.path) for root in self.config.roots[1:])
 
     @cached_property
     def fixity(self) -> FixityLog:

@@ -276,7 +276,8 @@ def _healed(archive: Archive) -> tuple[str, ...]:
     held = replica.holding(holding)
     if held is None:
         raise _unexpected("the replica lacks a holding")
-    path = replica.path_of(holding, held.audio[0].path)
+    # A directory, as `_make_archive` made it.
+    path = Path(replica.place(holding, held.audio[0].path).where)
     content = bytearray(path.read_bytes())
     at = len(content) // 2
     content[at] ^= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,13 @@ from sonotheque.config import Config
 from sonotheque.errors import EnvironmentFailure
 from sonotheque.matching.fingerprint import measure
 from sonotheque.model.identifiers import Sha512
+from sonotheque.store import files
 
 DIGEST = Sha512("0" * 128)
+
+
+def _copy_of(source: Path, config: Config) -> Path:
+    return copy_of(source.name, partial(files.blocks, source), DIGEST, config)
 
 
 @pytest.fixture
@@ -28,7 +34,7 @@ def test_a_copy_is_opus_and_as_long_as_the_original(
     name: str, tmp_path: Path, music: Any, config: Config
 ) -> None:
     source = music.bare(tmp_path / name, 60, seconds=3)
-    copy = copy_of(source, DIGEST, config)
+    copy = _copy_of(source, config)
     found = soundfile.info(str(copy))
     assert (found.subtype, found.samplerate, found.channels) == ("OPUS", 48_000, 2)
     assert found.duration == pytest.approx(3, abs=0.05)
@@ -39,18 +45,18 @@ def test_a_copy_is_made_once_and_again_when_it_is_gone(
     tmp_path: Path, music: Any, config: Config
 ) -> None:
     source = music.bare(tmp_path / "a.aiff", 60, seconds=3)
-    copy = copy_of(source, DIGEST, config)
+    copy = _copy_of(source, config)
     copy.write_bytes(b"as it was left")
-    assert copy_of(source, DIGEST, config).read_bytes() == b"as it was left"
+    assert _copy_of(source, config).read_bytes() == b"as it was left"
     copy.unlink()
-    assert soundfile.info(str(copy_of(source, DIGEST, config))).subtype == "OPUS"
+    assert soundfile.info(str(_copy_of(source, config))).subtype == "OPUS"
 
 
 def test_what_cannot_be_decoded_is_said_and_nothing_is_left(tmp_path: Path, config: Config) -> None:
     source = tmp_path / "noise.aiff"
     source.write_bytes(b"FORM" + bytes(100))
     with pytest.raises(EnvironmentFailure, match="no access copy"):
-        copy_of(source, DIGEST, config)
+        _copy_of(source, config)
     assert not (config.derived / "access").exists()
 
 

@@ -126,7 +126,7 @@ def test_the_receipt_says_everything_and_is_kept(
             assert held is not None
             (audio,) = held.audio
             assert audio.sha512 == item.sha512
-            content = root.path_of(item.holding, audio.path).read_bytes()
+            content = b"".join(root.place(item.holding, audio.path).blocks())
             assert content == (delivery / item.path).read_bytes()
         assert archive.fixity.events_of(item.holding)
     encoded = msgspec.json.encode(receipt)
@@ -137,7 +137,7 @@ def test_the_receipt_says_everything_and_is_kept(
 def test_both_roots_are_valid_ocfl(deposited: tuple[Archive, Receipt]) -> None:
     archive, _ = deposited
     for root in archive.roots:
-        assert ocfl.StorageRoot(root=str(root.path)).validate(check_digests=True)
+        assert ocfl.StorageRoot(root=root.where).validate(check_digests=True)
 
 
 def test_the_same_bytes_again_make_nothing_new(
@@ -316,7 +316,8 @@ def test_a_file_that_changes_after_it_was_looked_into_is_not_stored(
             accession.execute(archive, plan)
     for root in archive.roots:
         assert list(root.object_names()) == []
-        assert not root.staging.exists() or not list(root.staging.iterdir())
+        staging = Path(f"{root.where}.staging")
+        assert not staging.exists() or not list(staging.iterdir())
     # What is there now is deposited as what it is.
     item = only(accession.deposit(archive, [path], NOW))
     assert item.sha512 != plan.items[0].sha512
@@ -355,7 +356,8 @@ def test_bytes_that_every_root_lost_come_back_with_a_deposit(
     before = deposit(folder)
     (item,) = before.items
     assert item.holding
-    first, second = (root.path_of(item.holding, "audio/a.flac") for root in archive.roots)
+    places = [root.place(item.holding, "audio/a.flac") for root in archive.roots]
+    first, second = (Path(place.where) for place in places)
     first.write_bytes(b"rot")
     second.unlink()
     (again,) = deposit(folder).items

@@ -107,7 +107,7 @@ def test_a_killed_deposit_converges_when_it_is_run_again(
     for root in archive.roots:
         held = [file.sha512 for holding in root.holdings() for file in holding.audio]
         assert sorted(held) == sorted(str(item.sha512) for item in receipt.items)
-        assert ocfl.StorageRoot(root=str(root.path)).validate(check_digests=True)
+        assert ocfl.StorageRoot(root=root.where).validate(check_digests=True)
     now = "2026-11-21T10:00:00.000000Z"
     assert {event.outcome for event in fixity.audit(archive.roots, now)} == {Outcome.PASS}
     assert archive.catalogue.find("one").total == archive.catalogue.find("two").total == 1

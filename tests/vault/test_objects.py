@@ -19,7 +19,7 @@ import pytest
 from sonotheque.errors import BadInput, Corrupt, NotFound, SonothequeError
 from sonotheque.model.identifiers import HoldingId
 from sonotheque.vault import ocfl
-from sonotheque.vault.objects import KnownFile, Vault, read_inventory
+from sonotheque.vault.objects import KnownFile, Vault
 
 _spec = importlib.util.spec_from_file_location("disk", Path(__file__).parents[1] / "disk.py")
 disk = importlib.util.module_from_spec(_spec)  # type: ignore[arg-type]
@@ -483,4 +483,4 @@ def test_what_is_no_inventory_is_refused(main: Vault, content: bytes) -> None:
     (directory / ocfl.INVENTORY).write_bytes(content)
     (directory / ocfl.SIDECAR).write_bytes(ocfl.sidecar(content))
     with pytest.raises(Corrupt):
-        read_inventory(directory)
+        main.inventory(ONE)

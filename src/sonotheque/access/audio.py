@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 from urllib.parse import quote
 
 from anyio import CancelScope, create_task_group, to_thread
@@ -28,8 +28,9 @@ from sonotheque.access.room import InRoom, Room
 from sonotheque.errors import EnvironmentFailure, NotFound, SonothequeError
 from sonotheque.model.identifiers import parse_recording_id
 from sonotheque.model.terms import Decision, Use
+from sonotheque.store import files
 from sonotheque.store.clock import utc_now
-from sonotheque.store.files import CHUNK_BYTES
+from sonotheque.store.files import Blocks
 
 RECHECK_SECONDS = 1.0
 _NEVER_KEPT = {"Cache-Control": "no-store", "Accept-Ranges": "bytes"}
@@ -39,7 +40,7 @@ _NEVER_KEPT = {"Cache-Control": "no-store", "Accept-Ranges": "bytes"}
 class Representation:
     """Bytes that can be asked for in ranges."""
 
-    path: Path
+    blocks: Blocks
     size: int
     media_type: str
     etag: str
@@ -51,7 +52,7 @@ class Delivery:
     """An ASGI application that sends one span of a file, block by block, and tells the guard
     how much of it was sent."""
 
-    path: Path
+    blocks: Blocks
     span: Span
     status: int
     headers: dict[str, str]
@@ -66,26 +67,21 @@ class Delivery:
 
         async def deliver(hang_up: CancelScope) -> None:
             nonlocal sent_bytes
-            file = await to_thread.run_sync(self.path.open, "rb")
-            try:
-                await send(_start(self.status, self.headers))
-                checked_at = time.monotonic()
-                await to_thread.run_sync(file.seek, self.span.first)
-                while sent_bytes < self.span.byte_count:
-                    if time.monotonic() - checked_at >= self.recheck_seconds:
-                        if not await to_thread.run_sync(self.still_allowed):
-                            break
-                        checked_at = time.monotonic()
-                    wanted = min(CHUNK_BYTES, self.span.byte_count - sent_bytes)
-                    block = await to_thread.run_sync(file.read, wanted)
-                    if not block:
+            blocks = self.blocks(first=self.span.first, byte_count=self.span.byte_count)
+            # What cannot be read at all is an answer of its own, so it is tried before the start.
+            block = await to_thread.run_sync(next, blocks, b"")
+            await send(_start(self.status, self.headers))
+            checked_at = time.monotonic()
+            while block:
+                if time.monotonic() - checked_at >= self.recheck_seconds:
+                    if not await to_thread.run_sync(self.still_allowed):
                         break
-                    # Counted before it is sent: a block cut off on its way counts as taken.
-                    sent_bytes += len(block)
-                    await send({"type": "http.response.body", "body": block, "more_body": True})
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
-            finally:
-                file.close()
+                    checked_at = time.monotonic()
+                # Counted before it is sent: a block cut off on its way counts as taken.
+                sent_bytes += len(block)
+                await send({"type": "http.response.body", "body": block, "more_body": True})
+                block = await to_thread.run_sync(next, blocks, b"")
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
             hang_up.cancel()
 
         try:
@@ -136,11 +132,12 @@ def stream(request: AnyRequest, room: InRoom, recording: FromPath[str]) -> ASGIA
     if file.medium.playable:
         representation = _preserved(file)
     else:
-        path = copies.copy_of(file.path, file.file.sha512, room.archive.config)
+        path = copies.copy_of(file.name, file.place.blocks, file.file.sha512, room.archive.config)
         state = path.stat()
         # The encoder is not reproducible: a copy that was made again is another representation.
         etag = f'"{file.file.sha512}-opus-{state.st_mtime_ns:x}"'
-        representation = Representation(path, state.st_size, copies.MEDIA_TYPE, etag)
+        blocks = partial(files.blocks, path)
+        representation = Representation(blocks, state.st_size, copies.MEDIA_TYPE, etag)
     return _answer(request, room, dossier.decision(Use.STREAM), representation)
 
 
@@ -194,7 +191,8 @@ def _no_sound(dossier: Dossier) -> SonothequeError:
 
 def _preserved(file: AudioFile) -> Representation:
     etag = f'"{file.file.sha512}"'
-    return Representation(file.path, file.file.byte_count, file.medium.media_type, etag)
+    blocks, size = file.place.blocks, file.file.byte_count
+    return Representation(blocks, size, file.medium.media_type, etag)
 
 
 def _answer(
@@ -230,7 +228,7 @@ def _answer(
     if isinstance(take, TooMuch):
         raise BoundPassed(take)
     return Delivery(
-        path=representation.path,
+        blocks=representation.blocks,
         span=span,
         status=status,
         headers=headers,

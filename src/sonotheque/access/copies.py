@@ -6,7 +6,6 @@ They can be deleted at any time. Decoding happens in the sandbox: media files ar
 from __future__ import annotations
 
 import io
-import os
 import threading
 from pathlib import Path
 
@@ -28,8 +27,9 @@ _waiting = threading.BoundedSemaphore(4)
 """… nor every thread of the server waiting."""
 
 
-def copy_of(source: Path, digest: Sha512, config: Config) -> Path:
-    """The access copy of `source`, whose SHA-512 is `digest`; made where it is missing.
+def copy_of(name: str, source: files.Blocks, digest: Sha512, config: Config) -> Path:
+    """The access copy of the file called `name`, whose SHA-512 is `digest` and whose bytes
+    `source` gives; made where it is missing.
 
     Takes seconds for some minutes of music. Raises EnvironmentFailure where it cannot be made,
     or not now.
@@ -40,13 +40,13 @@ def copy_of(source: Path, digest: Sha512, config: Config) -> Path:
     if not _waiting.acquire(blocking=False):
         raise EnvironmentFailure(
             "access copies are being made for others",
-            where=source.name,
+            where=name,
             remedy="try again in a minute",
         )
     try:
         with _making:
             if not target.exists():
-                content = _encoded(source, config)
+                content = _encoded(name, source, config)
                 files.make_directory(target.parent)
                 files.replace(target, content)
     finally:
@@ -73,21 +73,23 @@ def encode(descriptor: int) -> bytes:
     return output.getvalue()
 
 
-def _encoded(source: Path, config: Config) -> bytes:
+def _encoded(name: str, source: files.Blocks, config: Config) -> bytes:
     limits = config.limits
-    descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    files.make_directory(config.derived)
     try:
-        with Sandbox(
-            f"{__name__}:{encode.__name__}",
-            memory_bytes_max=limits.inspection_memory_bytes_max,
-            seconds_max=limits.inspection_seconds_max,
-        ) as sandbox:
+        # The sandbox takes an open file, and a storage root need not be one that has files.
+        with (
+            files.unnamed(config.derived, source()) as descriptor,
+            Sandbox(
+                f"{__name__}:{encode.__name__}",
+                memory_bytes_max=limits.inspection_memory_bytes_max,
+                seconds_max=limits.inspection_seconds_max,
+            ) as sandbox,
+        ):
             return bytes(sandbox.call(descriptor))
     except SandboxFailed as failed:
         raise EnvironmentFailure(
             f"no access copy can be made of this recording ({failed})",
-            where=source.name,
+            where=name,
             remedy="download the preserved file instead",
         ) from failed
-    finally:
-        os.close(descriptor)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from sonotheque.access.catalogued import ListedDocument, listed_document
 from sonotheque.access.media import HEAD_BYTES, Medium, medium_of
@@ -17,18 +16,18 @@ from sonotheque.model.identifiers import DepositId, HoldingId, RecordingId, Sha5
 from sonotheque.model.music import AudioProperties, Recording
 from sonotheque.model.terms import Decision, Statement, Use
 from sonotheque.rights.decision import decide_all
-from sonotheque.vault.objects import Vault
+from sonotheque.vault.roots import Place, Root
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioFile:
-    """One encoding of a recording, readable at `path`. `audio` is None where no receipt says
+    """One encoding of a recording, readable at `place`. `audio` is None where no receipt says
     what it is."""
 
     file: HeldFile
-    path: Path
+    place: Place
     audio: AudioProperties | None
     medium: Medium
 
@@ -130,13 +129,12 @@ def _held(
 
 
 def _audio_file(
-    root: Vault,
+    root: Root,
     holding_id: HoldingId,
     file: HeldFile,
     properties: Mapping[Sha512 | None, AudioProperties],
 ) -> AudioFile:
-    path = root.path_of(holding_id, file.path)
+    place = root.place(holding_id, file.path)
     audio = properties.get(file.sha512)
-    with path.open("rb") as reader:
-        medium = medium_of(reader.read(HEAD_BYTES), audio)
-    return AudioFile(file=file, path=path, audio=audio, medium=medium)
+    head = b"".join(place.blocks(byte_count=HEAD_BYTES))
+    return AudioFile(file=file, place=place, audio=audio, medium=medium_of(head, audio))

@@ -48,7 +48,7 @@ from sonotheque.model.terms import Decision, Kind, Statement, Status, Use
 from sonotheque.rights.decision import decide, decide_all
 from sonotheque.store import files
 from sonotheque.store.sandbox import Sandbox
-from sonotheque.vault import fixity
+from sonotheque.vault import fixity, ocfl
 from sonotheque.vault.objects import AGENT, KnownFile
 from sonotheque.vault.replicas import replicate
 
@@ -393,7 +393,7 @@ def _store(archive: Archive, plan: AccessionPlan, item: PlannedItem) -> ReceiptI
     holding = archive.vault.holding(holding_id_of(item.recording.id))
     if holding is None or item.sha512 not in {file.sha512 for file in holding.files}:
         holding = _write(archive, plan, item, item.recording, receipt)
-    elif all(root.object_path(holding.id).exists() for root in archive.roots):
+    elif all(root.has_object(ocfl.object_path(holding.id)) for root in archive.roots):
         brought = KnownFile(item.file.path, item.sha512)
         archive.fixity.record(fixity.heal_from(archive.roots, holding.id, brought, plan.at))
     names = replicate(archive.vault, archive.replicas, holding.id)

@@ -15,11 +15,13 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from io import FileIO
 from pathlib import Path
+from typing import Protocol
 
 from sonotheque.errors import BadInput, EnvironmentFailure, SonothequeError
 
@@ -31,6 +33,12 @@ _DEVICES = frozenset(
     {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)}
 )
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp", re.DOTALL)
+
+
+class Blocks(Protocol):
+    """Gives the bytes of something, from byte `first` on, in blocks of bounded size."""
+
+    def __call__(self, *, first: int = 0, byte_count: int | None = None) -> Iterator[bytes]: ...
 
 
 def create(path: Path, content: bytes) -> None:
@@ -67,18 +75,43 @@ def copy(source: Path, target: Path) -> str:
 
     The caller syncs the directory, and compares the digest with the one it expects.
     """
+    # Opened before the target is made, so that a missing source leaves nothing behind.
+    with _reported(source), source.open("rb", buffering=0) as reader:
+        return write(target, _read_blocks(reader, source))
+
+
+def write(target: Path, blocks: Iterable[bytes]) -> str:
+    """Write `blocks` to the new file `target` and sync it; the SHA-512 of the bytes written.
+
+    As for `copy`, the directory and the digest are the caller's business.
+    """
     digest = hashlib.sha512()
-    with (
-        _reported(source),
-        source.open("rb", buffering=0) as reader,
-        _reported(target),
-        _new_file(target) as descriptor,
-    ):
-        while block := _read_block(reader, source):
+    with _reported(target), _new_file(target) as descriptor:
+        for block in blocks:
             digest.update(block)
             _write_all(descriptor, block)
         os.fsync(descriptor)
     return digest.hexdigest()
+
+
+def blocks(path: Path, *, first: int = 0, byte_count: int | None = None) -> Iterator[bytes]:
+    """The bytes of the file, from byte `first` on, in blocks of CHUNK_BYTES at most."""
+    with _reported(path), path.open("rb", buffering=0) as reader:
+        reader.seek(first)
+        yield from _read_blocks(reader, path, byte_count)
+
+
+@contextlib.contextmanager
+def unnamed(directory: Path, content: Iterable[bytes]) -> Iterator[int]:
+    """The descriptor of a file in `directory` that holds `content`, has no name, and is gone
+    when the context ends."""
+    with contextlib.ExitStack() as stack:
+        with _reported(directory):
+            file = stack.enter_context(tempfile.TemporaryFile(dir=directory, buffering=0))
+            for block in content:
+                _write_all(file.fileno(), block)
+            file.seek(0)
+        yield file.fileno()
 
 
 def move(source: Path, target: Path) -> None:
@@ -156,6 +189,24 @@ def sha512_of(path: Path) -> str:
         return hashlib.file_digest(reader, "sha512").hexdigest()
 
 
+def sha512_from_disk(path: Path, pace: Callable[[int], None] | None = None) -> str:
+    """As `sha512_of`, but what the page cache has of the file is dropped first, so that the
+    disk is asked. `pace` is told the bytes of each block that was read; it may wait.
+    """
+    digest = hashlib.sha512()
+    with _reported(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            while block := os.read(descriptor, CHUNK_BYTES):
+                digest.update(block)
+                if pace:
+                    pace(len(block))
+        finally:
+            os.close(descriptor)
+    return digest.hexdigest()
+
+
 @contextlib.contextmanager
 def exclusive(path: Path, *, wait_seconds: float = 0) -> Iterator[None]:
     """Hold the lock file `path`: one writer at a time.
@@ -196,10 +247,16 @@ def _new_file(path: Path, mode: int = 0o644) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _read_block(reader: FileIO, source: Path) -> bytes:
+def _read_blocks(reader: FileIO, source: Path, byte_count: int | None = None) -> Iterator[bytes]:
     # A failing read(2) names no file: say here that it was not the target's disk.
-    with _reported(source):
-        return reader.read(CHUNK_BYTES)
+    left = byte_count
+    while left is None or left > 0:
+        with _reported(source):
+            block = reader.read(CHUNK_BYTES if left is None else min(left, CHUNK_BYTES))
+        if not block:
+            return
+        left = None if left is None else left - len(block)
+        yield block
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

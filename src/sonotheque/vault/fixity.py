@@ -12,25 +12,25 @@ import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
 
 import msgspec
 from sqlalchemy import Engine, text
 
-from sonotheque.errors import Corrupt, SonothequeError
+from sonotheque.errors import Corrupt
 from sonotheque.model.holdings import FixityEvent, Outcome
 from sonotheque.model.identifiers import HoldingId
 from sonotheque.store import db, files
 from sonotheque.vault import ocfl
-from sonotheque.vault.objects import AGENT, KnownFile, Vault, read_inventory
+from sonotheque.vault.objects import AGENT, KnownFile, Vault
 from sonotheque.vault.replicas import object_names, read, replicate, require_present
+from sonotheque.vault.roots import Root
 
 AUDIT_PREFIX = "urn:sonotheque:audit:"
 EVENTS_NAME = "events.jsonl"
 
 
 def audit(
-    roots: Sequence[Vault], now: str, *, heal: bool = False, only: HoldingId | None = None
+    roots: Sequence[Root], now: str, *, heal: bool = False, only: HoldingId | None = None
 ) -> Iterator[FixityEvent]:
     """Check every object (or `only` one) in every root, the primary first.
 
@@ -48,7 +48,7 @@ def audit(
 
 
 def heal_from(
-    roots: Sequence[Vault], holding: HoldingId, file: KnownFile, now: str
+    roots: Sequence[Root], holding: HoldingId, file: KnownFile, now: str
 ) -> Iterator[FixityEvent]:
     """Put `file` in the place of every copy of those bytes in `holding` that is missing or wrong.
 
@@ -59,14 +59,14 @@ def heal_from(
     paths = [path for path, digest in expected.digests.items() if digest == file.sha512]
     for root in roots:
         for path in paths:
-            if _digest(root.path / expected.name / path) != file.sha512:
-                root.restore_file(expected.name, path, file.path, file.sha512)
+            if root.digest(expected.name, path) != file.sha512:
+                root.restore_file(expected.name, path, files.blocks(file.path), file.sha512)
                 detail = "from a deposit of the same bytes"
                 yield _event(expected, root, now, Outcome.HEALED, path=path, detail=detail)
 
 
 def preserve(
-    primary: Vault, replicas: Sequence[Vault], events: Sequence[FixityEvent], now: str
+    primary: Vault, replicas: Sequence[Root], events: Sequence[FixityEvent], now: str
 ) -> HoldingId:
     """Keep an audit run as a small holding of its own, in every root."""
     holding = HoldingId(f"{AUDIT_PREFIX}{now}")
@@ -76,7 +76,7 @@ def preserve(
     return holding
 
 
-def preserved_events(roots: Sequence[Vault], holding: HoldingId) -> list[FixityEvent]:
+def preserved_events(roots: Sequence[Root], holding: HoldingId) -> list[FixityEvent]:
     """The events of an audit run that `preserve` kept."""
     lines = read(roots, holding, EVENTS_NAME).splitlines()
     return [msgspec.json.decode(line, type=FixityEvent) for line in lines]
@@ -146,12 +146,12 @@ class _Expected:
     digests: dict[str, str]
 
 
-def _audit_object(roots: Sequence[Vault], name: str, now: str, heal: bool) -> Iterator[FixityEvent]:
+def _audit_object(roots: Sequence[Root], name: str, now: str, heal: bool) -> Iterator[FixityEvent]:
     try:
         expected = _expected(roots, name)
     except Corrupt as error:
         for root in roots:
-            if (root.path / name).exists():
+            if root.has_object(name):
                 yield FixityEvent(
                     holding=HoldingId(name),
                     root=root.name,
@@ -163,7 +163,7 @@ def _audit_object(roots: Sequence[Vault], name: str, now: str, heal: bool) -> It
                 )
         return
     for root in roots:
-        wrong = list(_wrong_files(root.path / name, expected))
+        wrong = list(_wrong_files(root, expected))
         if not wrong:
             yield _event(expected, root, now, Outcome.PASS)
         elif not heal:
@@ -173,7 +173,7 @@ def _audit_object(roots: Sequence[Vault], name: str, now: str, heal: bool) -> It
             yield from _heal(roots, root, expected, wrong, now)
 
 
-def _expected(roots: Sequence[Vault], name: str) -> _Expected:
+def _expected(roots: Sequence[Root], name: str) -> _Expected:
     """What the newest inventory that verifies in any root asks for.
 
     Raises Corrupt where none does, or where two contradict each other: which of them is right
@@ -182,31 +182,29 @@ def _expected(roots: Sequence[Vault], name: str) -> _Expected:
     found = []
     for root in roots:
         try:
-            inventory = read_inventory(root.path / name)
+            inventory, document = root.read_inventory(name)
         except Corrupt:
             continue
         if ocfl.object_path(inventory.id) == name:
-            found.append((inventory.head, root.path / name, inventory))
+            found.append((inventory, document))
     if not found:
         raise Corrupt("no root has an inventory that verifies", where=name)
-    head, directory, inventory = max(found, key=lambda candidate: candidate[0])
-    if not all(inventory.continues(other) for _, _, other in found):
+    inventory, document = max(found, key=lambda candidate: candidate[0].head)
+    if not all(inventory.continues(other) for other, _ in found):
         raise Corrupt("the roots hold different histories of it", where=name)
     digests: dict[str, str] = dict(inventory.content_paths())
-    document = (directory / ocfl.INVENTORY).read_bytes()
-    for place in ("", f"v{head}/"):
+    for place in ("", f"v{inventory.head}/"):
         digests |= _pair_digests(place, document)
-    for number in range(1, head):
+    for number in range(1, inventory.head):
+        version = f"v{number}"
         for root in roots:
-            version = root.path / name / f"v{number}"
             with contextlib.suppress(Corrupt):
-                older = read_inventory(version)
+                older, document = root.read_inventory(name, version)
                 if older.head == number and inventory.continues(older):
-                    document = (version / ocfl.INVENTORY).read_bytes()
-                    digests |= _pair_digests(f"v{number}/", document)
+                    digests |= _pair_digests(f"{version}/", document)
                     break
         else:
-            digests[f"v{number}/{ocfl.INVENTORY}"] = _LOST
+            digests[f"{version}/{ocfl.INVENTORY}"] = _LOST
     digests[ocfl.OBJECT_MARKER[0]] = ocfl.digest_of(ocfl.OBJECT_MARKER[1])
     return _Expected(inventory.id, name, digests)
 
@@ -218,12 +216,12 @@ def _pair_digests(place: str, document: bytes) -> dict[str, str]:
     }
 
 
-def _wrong_files(directory: Path, expected: _Expected) -> Iterator[tuple[str, Outcome]]:
-    if not directory.exists():
+def _wrong_files(root: Root, expected: _Expected) -> Iterator[tuple[str, Outcome]]:
+    if not root.has_object(expected.name):
         yield "", Outcome.MISSING
         return
     for path, digest in sorted(expected.digests.items()):
-        match _digest(directory / path):
+        match root.digest(expected.name, path):
             case None:
                 yield path, Outcome.MISSING
             case found if found != digest:
@@ -231,8 +229,8 @@ def _wrong_files(directory: Path, expected: _Expected) -> Iterator[tuple[str, Ou
 
 
 def _heal(
-    roots: Sequence[Vault],
-    root: Vault,
+    roots: Sequence[Root],
+    root: Root,
     expected: _Expected,
     wrong: list[tuple[str, Outcome]],
     now: str,
@@ -246,23 +244,23 @@ def _heal(
             yield _event(expected, root, now, Outcome.LOST, path=path, detail=detail)
             continue
         place, name = source
-        root.restore_file(expected.name, path, place.path / expected.name / name, digest)
+        root.restore_file(expected.name, path, place.blocks(expected.name, name), digest)
         # By the root's name: an event is preserved, and no path of this machine belongs in it.
         detail = f"from root {place.name}: {name}"
         yield _event(expected, root, now, Outcome.HEALED, path=path, detail=detail)
 
 
-def _source(roots: Sequence[Vault], expected: _Expected, digest: str) -> tuple[Vault, str] | None:
+def _source(roots: Sequence[Root], expected: _Expected, digest: str) -> tuple[Root, str] | None:
     """A root and a file of its object, under any name, that has those bytes now."""
     for path, known in expected.digests.items():
         for root in roots:
-            if known == digest and _digest(root.path / expected.name / path) == digest:
+            if known == digest and root.digest(expected.name, path) == digest:
                 return root, path
     return None
 
 
 def _event(
-    expected: _Expected, root: Vault, at: str, outcome: Outcome, *, path: str = "", detail: str = ""
+    expected: _Expected, root: Root, at: str, outcome: Outcome, *, path: str = "", detail: str = ""
 ) -> FixityEvent:
     return FixityEvent(
         holding=expected.holding,
@@ -273,11 +271,3 @@ def _event(
         path=path,
         detail=detail,
     )
-
-
-def _digest(path: Path) -> str | None:
-    """SHA-512 of a file; None where it is missing or cannot be read."""
-    try:
-        return files.sha512_of(path)
-    except SonothequeError:
-        return None

@@ -1,4 +1,4 @@
-"""Objects in a storage root: written whole, durably, one version at a time.
+"""Objects in a storage root on a disk: written whole, durably, one version at a time.
 
 A version is made in a staging directory that stands beside the root on its filesystem (an
 OCFL root may hold no stray files), synced, and moved into place by rename. A new object is
@@ -12,19 +12,19 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sonotheque import __version__
-from sonotheque.errors import BadInput, Corrupt, NotFound
+from sonotheque.errors import BadInput, Corrupt, SonothequeError
 from sonotheque.model.holdings import Holding
 from sonotheque.model.identifiers import HoldingId, Sha512
 from sonotheque.store import files
 from sonotheque.vault import ocfl
+from sonotheque.vault.roots import HEAL, Pace, Place, Root
 
 AGENT = f"sonotheque {__version__}"
-_HEAL = "run `sonotheque audit --heal`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,15 @@ class KnownFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Vault:
-    """An OCFL storage root at `path`. `name` is what reports call it."""
+class Vault(Root):
+    """A storage root in the directory `path`; the primary is one."""
 
     name: str
     path: Path
+
+    @property
+    def where(self) -> str:
+        return str(self.path)
 
     @property
     def staging(self) -> Path:
@@ -95,7 +99,7 @@ class Vault:
         previous = self.inventory(holding)
         digests = {path: _digest(source) for path, source in additions.items()}
         if previous and previous.state() | digests == previous.state():
-            return self._holding(previous)
+            return self._described(previous)
         inventory, writes = ocfl.next_version(
             previous, holding, digests, message=message, agent=AGENT, now=now
         )
@@ -108,13 +112,10 @@ class Vault:
                 files.create(directory / ocfl.INVENTORY, document)
                 files.create(directory / ocfl.SIDECAR, ocfl.sidecar(document))
             self._install(stage, inventory, since=previous.head if previous else 0)
-        return self._holding(inventory)
+        return self._described(inventory)
 
-    def adopt(self, source: Vault, holding: HoldingId) -> None:
-        """Copy from `source` the versions of the object that this root lacks, checking every
-        digest. Raises Corrupt, having changed nothing here, where the source does not verify or
-        where neither root's history of the object is the beginning of the other's.
-        """
+    def adopt(self, source: Root, holding: HoldingId) -> None:
+        """See Root: what is missing arrives whole, by rename, one version after the other."""
         inventory = source.required(holding)
         here = self.inventory(holding)
         if here and not (here.continues(inventory) or inventory.continues(here)):
@@ -126,15 +127,15 @@ class Vault:
         since = here.head if here else 0
         if since >= inventory.head:
             return
-        origin = source.object_path(holding)
+        name = ocfl.object_path(holding)
         with self._stage(holding) as stage:
             for content, digest in inventory.content_paths().items():
                 if int(content[1:].split("/", 1)[0]) > since:
-                    _put(stage / content, KnownFile(origin / content, digest))
+                    _put(stage / content, Place(source, name, content, digest))
             versions = [f"v{number}" for number in range(since + 1, inventory.head + 1)]
-            for directory in (*versions, "."):
+            for directory in (*versions, ""):
                 (stage / directory).mkdir(exist_ok=True)
-                document = _document(origin / directory)
+                _, document = source.read_inventory(name, directory)
                 files.create(stage / directory / ocfl.INVENTORY, document)
                 files.create(stage / directory / ocfl.SIDECAR, ocfl.sidecar(document))
             self._install(stage, inventory, since=since)
@@ -142,74 +143,53 @@ class Vault:
     def object_path(self, holding: HoldingId) -> Path:
         return self.path / ocfl.object_path(holding)
 
-    def inventory(self, holding: HoldingId) -> ocfl.Inventory | None:
-        """The object's inventory, checked against its digest; None where there is no object.
+    def object_names(self, *, after: str = "") -> Iterator[str]:
+        """See Root; the memory is bounded by the largest directory."""
+        return _walk(self.path, "", ocfl.LAYOUT_DEPTH, after)
 
-        Raises Corrupt where it does not verify or is another object's.
-        """
-        directory = self.object_path(holding)
-        if not directory.exists():
+    def has_object(self, name: str) -> bool:
+        return (self.path / name).exists()
+
+    def size(self, name: str, path: str) -> int | None:
+        try:
+            return (self.path / name / path).stat().st_size
+        except FileNotFoundError:
             return None
-        inventory = read_inventory(directory)
-        if inventory.id != holding:
-            raise Corrupt(f"holds {inventory.id}", where=str(directory), remedy=_HEAL)
-        return inventory
 
-    def required(self, holding: HoldingId) -> ocfl.Inventory:
-        """As `inventory`, but raises NotFound where there is no object."""
-        inventory = self.inventory(holding)
-        if inventory is None:
-            raise NotFound(
-                "is not held",
-                where=f"{holding} in root {self.name}",
-                remedy="check the identifier with `sonotheque find`",
-            )
-        return inventory
+    def blocks(
+        self, name: str, path: str, *, first: int = 0, byte_count: int | None = None
+    ) -> Iterator[bytes]:
+        return files.blocks(self.path / name / path, first=first, byte_count=byte_count)
 
-    def holding(self, holding: HoldingId) -> Holding | None:
-        """The newest version of `holding`; None where this root has none."""
-        inventory = self.inventory(holding)
-        return self._holding(inventory) if inventory else None
-
-    def holdings(self) -> Iterator[Holding]:
-        """Every holding of this root, in the order of the layout."""
-        return map(self.holding_at, self.object_names())
-
-    def holding_at(self, name: str) -> Holding:
-        """The holding whose object stands at `name` (relative to the root). Raises Corrupt."""
-        return self._holding(read_inventory(self.path / name))
-
-    def object_names(self) -> Iterator[str]:
-        """Every directory that stands where an object belongs, relative to the root, in order;
-        in memory bounded by one directory."""
-        return _walk(self.path, "", ocfl.LAYOUT_DEPTH)
+    def digest(self, name: str, path: str, pace: Pace | None = None) -> Sha512 | None:
+        try:
+            return Sha512(files.sha512_from_disk(self.path / name / path, pace))
+        except SonothequeError:
+            return None
 
     def path_of(self, holding: HoldingId, logical_path: str) -> Path:
         """The content file behind a logical path of the newest version; for reading only."""
-        return self._content(holding, logical_path)[0]
+        return self.object_path(holding) / self.place(holding, logical_path).path
 
-    def read(self, holding: HoldingId, logical_path: str) -> bytes:
-        """The bytes behind a logical path, checked against their digest."""
-        path, digest = self._content(holding, logical_path)
-        content = path.read_bytes()
-        if ocfl.digest_of(content) != digest:
-            raise Corrupt("does not match its digest", where=str(path), remedy=_HEAL)
-        return content
-
-    def restore_file(self, name: str, path: str, source: Path, digest: str) -> None:
-        """Put a copy of `source`, once it verifies, in the place of one file of the object at
-        `name` (relative to the root). Raises Corrupt, having changed nothing, where it does not.
-        """
+    def restore_file(self, name: str, path: str, content: Iterable[bytes], digest: str) -> None:
+        """See Root: it arrives by rename."""
         target = self.path / name / path
         files.make_directory(self.staging)
         staged = self.staging / f"{secrets.token_hex(8)}.file"
         try:
-            _put(staged, KnownFile(source, Sha512(digest)))
+            if files.write(staged, content) != digest:
+                raise _changed(self.place_of(f"{name}/{path}"))
             files.make_directory(target.parent)
             staged.replace(target)
             files.sync_directory(target.parent)
         finally:
             staged.unlink(missing_ok=True)
+
+    def _small(self, name: str, path: str) -> bytes | None:
+        try:
+            return (self.path / name / path).read_bytes()
+        except OSError:
+            return None
 
     def settle(self) -> None:
         """Complete or clear what a process that died left behind.
@@ -236,11 +216,12 @@ class Vault:
             leftover.unlink()
         # What does not verify was not left by a process that died; it is for the audit to find.
         with contextlib.suppress(Corrupt):
-            head = read_inventory(directory).head
+            name = ocfl.object_path(holding)
+            head = self.read_inventory(name)[0].head
             while (directory / f"v{head + 1}").exists():
                 head += 1
             # A version directory arrives whole, by one rename, with its own inventory.
-            document = _document(directory / f"v{head}")
+            _, document = self.read_inventory(name, f"v{head}")
             if _pair(directory) != (document, ocfl.sidecar(document)):
                 _replace_pair(directory, document)
         # What was renamed may not have been synced.
@@ -258,23 +239,6 @@ class Vault:
             except OSError:
                 return
             directory = directory.parent
-
-    def _holding(self, inventory: ocfl.Inventory) -> Holding:
-        directory = self.object_path(inventory.id)
-        state = inventory.state()
-        sizes = {
-            digest: _size(directory / inventory.content_path(digest)) for digest in state.values()
-        }
-        return ocfl.holding_of(inventory, sizes)
-
-    def _content(self, holding: HoldingId, logical_path: str) -> tuple[Path, Sha512]:
-        inventory = self.required(holding)
-        digest = inventory.state().get(logical_path)
-        if digest is None:
-            raise NotFound(
-                f"has no file {logical_path}", where=holding, remedy="see `sonotheque show`"
-            )
-        return self.object_path(holding) / inventory.content_path(digest), digest
 
     @contextlib.contextmanager
     def _stage(self, holding: HoldingId) -> Iterator[Path]:
@@ -309,32 +273,6 @@ class Vault:
         _replace_pair(directory, (stage / ocfl.INVENTORY).read_bytes())
 
 
-def read_inventory(directory: Path) -> ocfl.Inventory:
-    """The inventory of the object in `directory`, checked against its digest. Raises Corrupt.
-
-    Between the two renames that show a new version, the object's own sidecar is still that of
-    the version before; then the copy of it in the version's directory speaks for the inventory.
-    """
-    try:
-        document = (directory / ocfl.INVENTORY).read_bytes()
-        inventory = ocfl.parse_inventory(document)
-    except (OSError, ValueError) as error:
-        raise Corrupt(
-            f"the inventory cannot be read ({error})", where=str(directory), remedy=_HEAL
-        ) from error
-    for place in (directory, directory / f"v{inventory.head}"):
-        with contextlib.suppress(OSError):
-            if (place / ocfl.SIDECAR).read_bytes() == ocfl.sidecar(document):
-                return inventory
-    raise Corrupt("the inventory does not match its digest", where=str(directory), remedy=_HEAL)
-
-
-def _document(directory: Path) -> bytes:
-    """The bytes of the inventory in an object or version directory, once they verify."""
-    read_inventory(directory)
-    return (directory / ocfl.INVENTORY).read_bytes()
-
-
 def _pair(directory: Path) -> tuple[bytes, bytes]:
     return (directory / ocfl.INVENTORY).read_bytes(), (directory / ocfl.SIDECAR).read_bytes()
 
@@ -344,40 +282,41 @@ def _replace_pair(directory: Path, document: bytes) -> None:
     files.replace(directory / ocfl.SIDECAR, ocfl.sidecar(document))
 
 
-def _put(target: Path, source: KnownFile | bytes) -> None:
+def _put(target: Path, source: KnownFile | Place | bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    if isinstance(source, bytes):
-        files.create(target, source)
-    elif files.copy(source.path, target) != source.sha512:
-        raise Corrupt(
-            "does not match its digest, or changed while it was read",
-            where=str(source.path),
-            remedy=f"deposit it again once nothing writes to it; for a vault's own file, {_HEAL}",
-        )
+    match source:
+        case bytes():
+            files.create(target, source)
+        case KnownFile():
+            if files.copy(source.path, target) != source.sha512:
+                raise _changed(str(source.path))
+        case Place():
+            if files.write(target, source.blocks()) != source.sha512:
+                raise _changed(source.where)
+
+
+def _changed(where: str) -> Corrupt:
+    return Corrupt(
+        "does not match its digest, or changed while it was read",
+        where=where,
+        remedy=f"deposit it again once nothing writes to it; for a vault's own file, {HEAL}",
+    )
 
 
 def _digest(source: KnownFile | bytes) -> Sha512:
     return ocfl.digest_of(source) if isinstance(source, bytes) else source.sha512
 
 
-def _walk(root: Path, prefix: str, depth: int) -> Iterator[str]:
+def _walk(root: Path, prefix: str, depth: int, after: str) -> Iterator[str]:
     with contextlib.suppress(FileNotFoundError), os.scandir(root / prefix) as entries:
-        names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-        for name in names:
-            if not prefix and name == "extensions":
-                continue
-            if depth == 1:
-                yield f"{prefix}{name}"
-            else:
-                yield from _walk(root, f"{prefix}{name}/", depth - 1)
-
-
-def _size(path: Path) -> int:
-    """Bytes of a content file; 0 where it is missing, which the audit reports."""
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
+        found = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    # Above the objects a name is compared with its stroke, as it stands in the whole text.
+    for name in sorted(f"{prefix}{name}{'/' if depth > 1 else ''}" for name in found):
+        if depth == 1:
+            if name > after:
+                yield name
+        elif name != "extensions/" and name >= after[: len(name)]:
+            yield from _walk(root, name, depth - 1, after)
 
 
 def _json(document: object) -> bytes:

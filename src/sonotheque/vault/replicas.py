@@ -5,22 +5,20 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
-import os
 from collections.abc import Callable, Iterator, Sequence
 from operator import methodcaller
-from pathlib import Path
 from typing import TypeVar
 
 from sonotheque.errors import Corrupt, EnvironmentFailure, Refused
 from sonotheque.model.holdings import Holding
 from sonotheque.model.identifiers import HoldingId
-from sonotheque.store import files
-from sonotheque.vault.objects import Vault
+from sonotheque.vault import ocfl
+from sonotheque.vault.roots import HEAL, Root
 
 T = TypeVar("T")
 
 
-def replicate(primary: Vault, replicas: Sequence[Vault], holding: HoldingId) -> tuple[str, ...]:
+def replicate(primary: Root, replicas: Sequence[Root], holding: HoldingId) -> tuple[str, ...]:
     """Bring `holding` in every replica up to the primary's version and read all copies back.
 
     The names of the roots that hold it. Raises EnvironmentFailure where a root is away and
@@ -34,13 +32,13 @@ def replicate(primary: Vault, replicas: Sequence[Vault], holding: HoldingId) -> 
     return tuple(root.name for root in (primary, *replicas))
 
 
-def object_names(roots: Sequence[Vault]) -> Iterator[str]:
+def object_names(roots: Sequence[Root]) -> Iterator[str]:
     """Where any of `roots` has an object: paths relative to a root, each once, in order."""
     merged = heapq.merge(*(root.object_names() for root in roots))
     return (name for name, _ in itertools.groupby(merged))
 
 
-def holdings(roots: Sequence[Vault]) -> Iterator[Holding]:
+def holdings(roots: Sequence[Root]) -> Iterator[Holding]:
     """Every holding, from the first root in which its inventory verifies.
 
     Raises Corrupt where it verifies in none.
@@ -49,21 +47,21 @@ def holdings(roots: Sequence[Vault]) -> Iterator[Holding]:
         yield _first(roots, methodcaller("holding_at", name))
 
 
-def read_holding(roots: Sequence[Vault], holding: HoldingId) -> Holding | None:
+def read_holding(roots: Sequence[Root], holding: HoldingId) -> Holding | None:
     """The newest version of `holding` in the first root in which its inventory verifies.
 
     None where no root has it. Raises Corrupt where it verifies in none.
     """
-    having = [root for root in roots if root.object_path(holding).exists()]
+    having = [root for root in roots if root.has_object(ocfl.object_path(holding))]
     return _first(having, lambda root: root.holding(holding)) if having else None
 
 
-def read(roots: Sequence[Vault], holding: HoldingId, logical_path: str) -> bytes:
+def read(roots: Sequence[Root], holding: HoldingId, logical_path: str) -> bytes:
     """The bytes behind a logical path, from the first root in which they verify."""
     return _first(roots, lambda root: root.read(holding, logical_path))
 
 
-def _first(roots: Sequence[Vault], get: Callable[[Vault], T]) -> T:
+def _first(roots: Sequence[Root], get: Callable[[Root], T]) -> T:
     """What `get` answers for the first root for which it raises neither Refused nor OSError."""
     for root in roots[:-1]:
         with contextlib.suppress(Refused, OSError):
@@ -71,36 +69,26 @@ def _first(roots: Sequence[Vault], get: Callable[[Vault], T]) -> T:
     return get(roots[-1])
 
 
-def require_present(roots: Sequence[Vault]) -> None:
+def require_present(roots: Sequence[Root]) -> None:
     """Raises EnvironmentFailure where a root is away: an unmounted disk is no empty root."""
     for root in roots:
         if not root.present:
             raise EnvironmentFailure(
                 f"storage root {root.name} is away",
-                where=str(root.path),
+                where=root.where,
                 remedy="bring it back, or take it out of archive.toml",
             )
 
 
-def read_back(root: Vault, holding: HoldingId) -> None:
-    """Check every content file of the newest version against its digest, from the disk."""
+def read_back(root: Root, holding: HoldingId) -> None:
+    """Check every content file of the newest version against its digest, from the medium."""
     inventory = root.required(holding)
-    directory = root.object_path(holding)
+    name = ocfl.object_path(holding)
     for digest in set(inventory.state().values()):
-        path = directory / inventory.content_path(digest)
-        _forget(path)
-        if files.sha512_of(path) != digest:
+        path = inventory.content_path(digest)
+        if root.digest(name, path) != digest:
             raise Corrupt(
                 "reads back different from what was written",
-                where=str(path),
-                remedy="check this disk; then run `sonotheque audit --heal`",
+                where=root.place_of(f"{name}/{path}"),
+                remedy=f"check what it is stored on; then {HEAL}",
             )
-
-
-def _forget(path: Path) -> None:
-    """Drop the file from the page cache, so that reading it back asks the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    finally:
-        os.close(descriptor)

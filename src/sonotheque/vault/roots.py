@@ -1,0 +1,211 @@
+"""What a storage root is to everything that uses one: names, bytes and digests, never a path.
+
+An object stands at a name below the root (`ocfl.object_path`), a file of it at a path below the
+object. How bytes are written is the business of each kind of root; how an inventory is read,
+and when it may be believed, is the same in all of them and stands here.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from sonotheque.errors import Corrupt, NotFound
+from sonotheque.model.holdings import Holding
+from sonotheque.model.identifiers import HoldingId, Sha512
+from sonotheque.vault import ocfl
+
+HEAL = "run `sonotheque audit --heal`"
+
+Pace = Callable[[int], None]
+"""Told the number of bytes of each block that was read; it may wait, to bound the rate."""
+
+
+class Root(ABC):
+    """An OCFL storage root. `name` is what reports call it.
+
+    Whatever asks the medium raises EnvironmentFailure where the whole root is away.
+    """
+
+    name: str
+
+    @property
+    @abstractmethod
+    def where(self) -> str:
+        """The directory or the address, for messages."""
+
+    @property
+    @abstractmethod
+    def present(self) -> bool:
+        """Whether a root is there: an unmounted disk or an empty bucket is none."""
+
+    @abstractmethod
+    def create(self) -> None:
+        """Make an empty root; one that was begun before is completed.
+
+        Raises BadInput where something else is there already, EnvironmentFailure where the
+        place cannot do what a root needs.
+        """
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Complete or clear what a process that died left behind.
+
+        Only a writer that holds the archive's lock may call it.
+        """
+
+    @abstractmethod
+    def object_names(self, *, after: str = "") -> Iterator[str]:
+        """Every name below which something stands where an object belongs, if it sorts behind
+        `after`; in the order of the texts, in bounded memory."""
+
+    @abstractmethod
+    def has_object(self, name: str) -> bool:
+        """Whether anything stands where the object `name` belongs."""
+
+    @abstractmethod
+    def size(self, name: str, path: str) -> int | None:
+        """Bytes of one file of the object `name`; None where it is missing."""
+
+    @abstractmethod
+    def blocks(
+        self, name: str, path: str, *, first: int = 0, byte_count: int | None = None
+    ) -> Iterator[bytes]:
+        """The bytes of one file, from byte `first` on, in blocks of bounded size, unchecked.
+
+        Raises a SonothequeError where it is missing or cannot be read.
+        """
+
+    @abstractmethod
+    def digest(self, name: str, path: str, pace: Pace | None = None) -> Sha512 | None:
+        """SHA-512 of one file, read from the medium and from no cache; None where it is missing
+        or cannot be read."""
+
+    @abstractmethod
+    def restore_file(self, name: str, path: str, content: Iterable[bytes], digest: str) -> None:
+        """Put `content`, once it has that digest, in the place of one file of the object `name`.
+
+        Raises Corrupt, having changed nothing, where it has not.
+        """
+
+    @abstractmethod
+    def adopt(self, source: Root, holding: HoldingId) -> None:
+        """Copy from `source` the versions of the object that this root lacks, checking every
+        digest. Raises Corrupt, having changed nothing here, where the source does not verify or
+        where neither root's history of the object is the beginning of the other's.
+        """
+
+    def place_of(self, name: str) -> str:
+        """Where the object `name` stands, for messages."""
+        return f"{self.where}/{name}"
+
+    def read_inventory(self, name: str, version: str = "") -> tuple[ocfl.Inventory, bytes]:
+        """The inventory of the object `name`, or the copy that its directory `version` ("v2")
+        has, and its bytes; checked against its digest. Raises Corrupt.
+
+        Between the two writes that show a new version, the object's own sidecar is still that
+        of the version before; then the copy of it in the version's directory speaks for it.
+        """
+        prefix = f"{version}/" if version else ""
+        where = self.place_of(f"{name}/{version}" if version else name)
+        document = self._small(name, f"{prefix}{ocfl.INVENTORY}")
+        try:
+            if document is None:
+                raise ValueError("it is missing")
+            inventory = ocfl.parse_inventory(document)
+        except ValueError as error:
+            raise Corrupt(
+                f"the inventory cannot be read ({error})", where=where, remedy=HEAL
+            ) from error
+        for place in (prefix, f"{prefix}v{inventory.head}/"):
+            if self._small(name, f"{place}{ocfl.SIDECAR}") == ocfl.sidecar(document):
+                return inventory, document
+        raise Corrupt("the inventory does not match its digest", where=where, remedy=HEAL)
+
+    @abstractmethod
+    def _small(self, name: str, path: str) -> bytes | None:
+        """The bytes of an inventory or a sidecar; None where it is missing or unreadable."""
+
+    def inventory(self, holding: HoldingId) -> ocfl.Inventory | None:
+        """The object's inventory, checked against its digest; None where there is no object.
+
+        Raises Corrupt where it does not verify or is another object's.
+        """
+        name = ocfl.object_path(holding)
+        if not self.has_object(name):
+            return None
+        inventory, _ = self.read_inventory(name)
+        if inventory.id != holding:
+            raise Corrupt(f"holds {inventory.id}", where=self.place_of(name), remedy=HEAL)
+        return inventory
+
+    def required(self, holding: HoldingId) -> ocfl.Inventory:
+        """As `inventory`, but raises NotFound where there is no object."""
+        inventory = self.inventory(holding)
+        if inventory is None:
+            raise NotFound(
+                "is not held",
+                where=f"{holding} in root {self.name}",
+                remedy="check the identifier with `sonotheque find`",
+            )
+        return inventory
+
+    def holding(self, holding: HoldingId) -> Holding | None:
+        """The newest version of `holding`; None where this root has none."""
+        inventory = self.inventory(holding)
+        return self._described(inventory) if inventory else None
+
+    def holdings(self) -> Iterator[Holding]:
+        """Every holding of this root, in the order of the layout."""
+        return map(self.holding_at, self.object_names())
+
+    def holding_at(self, name: str) -> Holding:
+        """The holding whose object is called `name`. Raises Corrupt."""
+        return self._described(self.read_inventory(name)[0])
+
+    def place(self, holding: HoldingId, logical_path: str) -> Place:
+        """The content file behind a logical path of the newest version."""
+        inventory = self.required(holding)
+        digest = inventory.state().get(logical_path)
+        if digest is None:
+            raise NotFound(
+                f"has no file {logical_path}", where=holding, remedy="see `sonotheque show`"
+            )
+        name = ocfl.object_path(holding)
+        return Place(self, name, inventory.content_path(digest), digest)
+
+    def read(self, holding: HoldingId, logical_path: str) -> bytes:
+        """The bytes behind a logical path, checked against their digest."""
+        place = self.place(holding, logical_path)
+        content = b"".join(place.blocks())
+        if ocfl.digest_of(content) != place.sha512:
+            raise Corrupt("does not match its digest", where=place.where, remedy=HEAL)
+        return content
+
+    def _described(self, inventory: ocfl.Inventory) -> Holding:
+        """As a value; a file that is missing has no bytes, which the audit reports."""
+        name = ocfl.object_path(inventory.id)
+        sizes = {
+            digest: self.size(name, inventory.content_path(digest)) or 0
+            for digest in inventory.state().values()
+        }
+        return ocfl.holding_of(inventory, sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One file of the object `name` in one root, and the digest that it must have."""
+
+    root: Root
+    name: str
+    path: str
+    sha512: Sha512
+
+    @property
+    def where(self) -> str:
+        return self.root.place_of(f"{self.name}/{self.path}")
+
+    def blocks(self, *, first: int = 0, byte_count: int | None = None) -> Iterator[bytes]:
+        """Its bytes, unchecked; see `Root.blocks`."""
+        return self.root.blocks(self.name, self.path, first=first, byte_count=byte_count)
