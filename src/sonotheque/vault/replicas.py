@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from operator import methodcaller
 from typing import TypeVar
 
-from sonotheque.errors import Corrupt, EnvironmentFailure, Refused
+from sonotheque.errors import Corrupt, EnvironmentFailure, SonothequeError
 from sonotheque.model.holdings import Holding
 from sonotheque.model.identifiers import HoldingId
 from sonotheque.vault import ocfl
@@ -62,9 +62,12 @@ def read(roots: Sequence[Root], holding: HoldingId, logical_path: str) -> bytes:
 
 
 def _first(roots: Sequence[Root], get: Callable[[Root], T]) -> T:
-    """What `get` answers for the first root for which it raises neither Refused nor OSError."""
+    """What `get` answers for the first root for which it raises no error of ours or the system's.
+
+    A sector that cannot be read, or a root that is away, is no reason not to ask the next one.
+    """
     for root in roots[:-1]:
-        with contextlib.suppress(Refused, OSError):
+        with contextlib.suppress(SonothequeError, OSError):
             return get(root)
     return get(roots[-1])
 
