@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -211,6 +215,39 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
     """A new archive with two roots in `tmp_path`/archive."""
     with _make_archive(tmp_path / "archive") as made:
         yield made
+
+
+@contextmanager
+def _serve_s3(*disregarded: str) -> Iterator[str]:
+    command = [sys.executable, str(Path(__file__).with_name("s3_server.py")), *disregarded]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            if server.stdout is None or not (port := server.stdout.readline().strip()):
+                raise RuntimeError("the S3 server did not start")
+            endpoint = f"http://127.0.0.1:{port}"
+            bucket = urllib.request.Request(f"{endpoint}/tests", method="PUT")
+            urllib.request.urlopen(bucket).close()
+            yield endpoint
+        finally:
+            server.kill()
+
+
+@pytest.fixture(scope="session")
+def serve_s3() -> Iterator[Callable[..., Any]]:
+    """Run another S3 server, which disregards the headers that are named, as a context that
+    gives its endpoint; it has the bucket `tests`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "for-tests")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "for-tests")
+        patch.setenv("AWS_REGION", "us-east-1")
+        yield _serve_s3
+
+
+@pytest.fixture(scope="session")
+def s3(serve_s3: Callable[..., Any]) -> Iterator[str]:
+    """The endpoint of an S3 server that has the bucket `tests`."""
+    with serve_s3() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture

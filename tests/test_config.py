@@ -31,9 +31,19 @@ def configs(draw: st.DrawFn, directory: Path) -> Config:
     places = draw(st.lists(FILE_NAMES, min_size=len(names), max_size=len(names), unique=True))
     bases = st.sampled_from([directory, directory / "deep" / "er", Path("/elsewhere")])
     roots = [
-        Root(name, draw(bases) / place, location=draw(TEXT), threat=draw(TEXT))
+        Root(
+            name,
+            draw(bases) / place,
+            location=draw(TEXT),
+            threat=draw(TEXT),
+            medium=draw(TEXT),
+        )
         for name, place in zip(names, places, strict=True)
     ]
+    if draw(st.booleans()):
+        url = draw(st.sampled_from(["s3://bucket", "s3://bucket/a/é b", "s3://b.u-c_k/x"]))
+        roots.append(Root(f"{names[0]} too", url=url, endpoint=draw(TEXT), medium=draw(TEXT)))
+        assume(roots[-1].name not in names)
     # Roots inside one another are refused, which is tested on its own.
     assume(all(place != "deep" for place in places))
     return Config(
@@ -83,6 +93,13 @@ def _plain(directory: Path) -> Config:
     )
 
 
+MAIN = Root("main", Path("/a/1"))
+BAD_URLS = [
+    *("", "s3://", "s3:///x", "http://bucket/x", "s3://key:secret@bucket/x", "s3://bu/a//b"),
+    *("s3://[", "s3://bucket/a\nb", "s3://-"),
+]
+
+
 @pytest.mark.parametrize(
     "config",
     [
@@ -93,6 +110,13 @@ def _plain(directory: Path) -> Config:
         replace(_plain(Path("/a")), roots=(Root("x", Path("/a/\udcff")),)),
         replace(_plain(Path("/a")), roots=(Root("x", Path("/a/1")), Root("x", Path("/a/2")))),
         replace(_plain(Path("/a")), embedded_licences="believed"),
+        replace(_plain(Path("/a")), roots=(Root("x", url="s3://bucket/x"),)),
+        replace(_plain(Path("/a")), roots=(MAIN, Root("x", Path("/a/2"), url="s3://bucket/x"))),
+        *(replace(_plain(Path("/a")), roots=(MAIN, Root("x", url=url))) for url in BAD_URLS),
+        replace(
+            _plain(Path("/a")),
+            roots=(MAIN, Root("x", url="s3://b.b/x"), Root("y", url="s3://b.b/x/y")),
+        ),
         replace(_plain(Path("/a")), limits=Limits(file_bytes_max=0)),
     ],
 )
@@ -127,6 +151,9 @@ def test_the_shortest_archive(tmp_path: Path) -> None:
         GOOD.split("[[root]]", maxsplit=1)[0],
         GOOD.replace('path = "vault"', ""),
         GOOD.replace('path = "vault"', 'path = ""'),
+        GOOD + 'url = "s3://bucket/x"',
+        GOOD + '[[root]]\nname = "x"\nurl = "s3://bucket/x"\nsecret_access_key = "k"',
+        GOOD + '[[root]]\nname = "x"\nurl = ""',
         GOOD.replace('path = "vault"', "path = []"),
         GOOD + '[[root]]\nname = "main"\npath = "other"\n',
         GOOD + '[[root]]\nname = "copy"\npath = "vault"\n',

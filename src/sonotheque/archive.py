@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 
 from sonotheque.catalogue.catalogue import Catalogue
 from sonotheque.config import CONFIG_NAME, Config, read_config, render_config
+from sonotheque.config import Root as Described
 from sonotheque.errors import BadInput, Refused
 from sonotheque.matching.index import FingerprintIndex
 from sonotheque.model.identifiers import RecordingId, holding_id_of
@@ -76,13 +77,13 @@ class Archive:
 
     @cached_property
     def vault(self) -> Vault:
-        """The primary root."""
+        """The primary root, a directory."""
         primary = self.config.roots[0]
-        return Vault(primary.name, primary.path)
+        return Vault(primary.name, Path(primary.where))
 
     @cached_property
     def replicas(self) -> tuple[Root, ...]:
-        return tuple(Vault(root.name, root.path) for root in self.config.roots[1:])
+        return tuple(_root(root) for root in self.config.roots[1:])
 
     @cached_property
     def fixity(self) -> FixityLog:
@@ -128,6 +129,16 @@ class Archive:
             yield
 
 
+def _root(described: Described) -> Root:
+    if described.path is None:
+        # What few archives have is loaded where one has it: every command opens an archive.
+        from sonotheque.store.objectstore import open_bucket
+        from sonotheque.vault.buckets import BucketRoot
+
+        return BucketRoot(described.name, open_bucket(described.url, described.endpoint))
+    return Vault(described.name, described.path)
+
+
 def create(config: Config) -> Archive:
     """Make the archive that `config` describes, and open it.
 
@@ -145,7 +156,7 @@ def create(config: Config) -> Archive:
     leftovers = [*files.leftovers(directory), *files.leftovers(config.keys)]
     known = _OWN_NAMES | {leftover.name for leftover in leftovers}
     for place in (root.path for root in config.roots):
-        if place.is_relative_to(directory):
+        if place and place.is_relative_to(directory):
             known.update(place.relative_to(directory).parts[:1])
     if directory.exists():
         if not directory.is_dir():

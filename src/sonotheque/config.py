@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,20 +14,29 @@ from typing import Any
 from sonotheque.errors import BadInput, NotFound
 
 CONFIG_NAME = "archive.toml"
+_BUCKET = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]+(?:/[^/\x00-\x1f\x7f]+)*")
 
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A storage root: a directory that holds one whole copy of the vault.
+    """A storage root: one whole copy of the vault, in the directory `path` or, where that is
+    None, in the bucket behind `url` (s3://bucket/prefix) at `endpoint`.
 
-    `threat` names what could take this copy away, `location` where it stands; two roots with
-    the same location share a fate.
+    `location` names where this copy stands, `threat` what could take it away, `medium` what it
+    is kept on. Credentials are no setting: they are in the environment.
     """
 
     name: str
-    path: Path
+    path: Path | None = None
+    url: str = ""
+    endpoint: str = ""
     location: str = ""
     threat: str = ""
+    medium: str = ""
+
+    @property
+    def where(self) -> str:
+        return self.url if self.path is None else str(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +157,10 @@ def render_config(config: Config) -> str:
             "",
             "[[root]]",
             f"name = {_toml_string(root.name)}",
-            f"path = {_toml_string(_relative(root.path, config.directory))}",
+            *_place_lines(root, config.directory),
             f"location = {_toml_string(root.location)}",
             f"threat = {_toml_string(root.threat)}",
+            f"medium = {_toml_string(root.medium)}",
         ]
     text = "\n".join(lines) + "\n"
     path = config.directory / CONFIG_NAME
@@ -195,31 +207,68 @@ def _config_from(document: dict[str, Any], directory: Path, path: Path) -> Confi
         name=_text(archive, "name", path),
         mandate=_text(archive, "mandate", path),
         contact=_text(archive, "contact", path, default=""),
-        roots=tuple(
-            Root(
-                name=_text(root, "name", path),
-                path=directory / _text(root, "path", path),
-                location=_text(root, "location", path, default=""),
-                threat=_text(root, "threat", path, default=""),
-            )
-            for root in roots
-        ),
+        roots=tuple(_root_from(root, directory, path) for root in roots),
         embedded_licences=policy,
         limits=Limits(**limits),
     )
-    if not config.roots:
+    _check_roots(config.roots, path)
+    return config
+
+
+def _root_from(table: dict[str, Any], directory: Path, path: Path) -> Root:
+    unknown = sorted(set(table) - set(Root.__dataclass_fields__))
+    if unknown:
+        raise BadInput(
+            f"unknown setting {unknown[0]!r} of a root",
+            where=str(path),
+            remedy=f"use one of {', '.join(Root.__dataclass_fields__)};"
+            " credentials belong in the environment",
+        )
+    if ("path" in table) == ("url" in table):
+        raise BadInput(
+            "a root wants a path or a url, and only one of them",
+            where=str(path),
+            remedy='write path = "…" for a directory, url = "s3://bucket/prefix" for a bucket',
+        )
+    root = Root(
+        name=_text(table, "name", path),
+        path=directory / _text(table, "path", path) if "path" in table else None,
+        url=_text(table, "url", path).rstrip("/") if "url" in table else "",
+        **{
+            name: _text(table, name, path, default="")
+            for name in ("endpoint", "location", "threat", "medium")
+        },
+    )
+    if root.url and not _BUCKET.fullmatch(root.url):
+        raise BadInput(
+            f"{root.url!r} is no address of a bucket",
+            where=str(path),
+            remedy="write s3://bucket/prefix; credentials belong in the environment",
+        )
+    return root
+
+
+def _check_roots(roots: tuple[Root, ...], path: Path) -> None:
+    if not roots:
         raise BadInput("names no storage root", where=str(path), remedy="add a [[root]] table")
-    names = [root.name for root in config.roots]
+    if roots[0].path is None:
+        raise BadInput(
+            "the first root, the primary, is a bucket",
+            where=str(path),
+            remedy="put a root with a path first: deposits are made in a directory",
+        )
+    names = [root.name for root in roots]
     if len(set(names)) != len(names):
         raise BadInput("two roots share a name", where=str(path), remedy="rename one of them")
-    places = [root.path.absolute() for root in config.roots]
+    places = [Path(root.path.absolute()) for root in roots if root.path]
+    # Prefixes of one bucket lie in each other as directories do.
+    places += [Path(f"//{root.endpoint}//{root.url}") for root in roots if root.url]
     if any(one.is_relative_to(other) for one, other in itertools.permutations(places, 2)):
         raise BadInput(
             "two roots stand in one place",
             where=str(path),
             remedy="give each a directory of its own, best on a disk of its own",
         )
-    return config
 
 
 def _table(document: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
@@ -241,6 +290,14 @@ def _text(table: dict[str, Any], name: str, path: Path, default: str | None = No
 def _toml_string(text: str) -> str:
     # A JSON string is a TOML basic string, but for DEL, which TOML wants escaped.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
+
+
+def _place_lines(root: Root, directory: Path) -> Iterator[str]:
+    if root.path is None:
+        yield f"url = {_toml_string(root.url)}"
+        yield f"endpoint = {_toml_string(root.endpoint)}"
+    else:
+        yield f"path = {_toml_string(_relative(root.path, directory))}"
 
 
 def _relative(path: Path, directory: Path) -> str:

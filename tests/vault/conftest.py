@@ -5,12 +5,17 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import secrets
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import ocfl
 import pytest
+from obstore.store import MemoryStore
 
+from sonotheque.store.objectstore import ObjectStore, open_bucket
+from sonotheque.vault.buckets import BucketRoot
 from sonotheque.vault.objects import KnownFile, Vault
 
 
@@ -32,6 +37,38 @@ def copy(tmp_path: Path) -> Vault:
     vault = Vault("copy", tmp_path / "copy")
     vault.create()
     return vault
+
+
+@pytest.fixture(params=["s3", "memory"])
+def store(request: pytest.FixtureRequest) -> ObjectStore:
+    """Room for a root on an S3 server, and in a store in memory that answers as one does."""
+    if request.param == "s3":
+        endpoint = request.getfixturevalue("s3")
+        return open_bucket(f"s3://tests/{secrets.token_hex(8)}", endpoint)
+    memory = MemoryStore()
+    return ObjectStore("memory", lambda: memory)
+
+
+@pytest.fixture
+def remote(store: ObjectStore) -> BucketRoot:
+    root = BucketRoot("remote", store)
+    root.create()
+    return root
+
+
+def _fetched(store: ObjectStore, directory: Path) -> Vault:
+    shutil.rmtree(directory, ignore_errors=True)
+    for key in store.list():
+        path = directory / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"".join(store.blocks(key)))
+    return Vault("fetched", directory)
+
+
+@pytest.fixture
+def fetched(tmp_path: Path) -> Callable[[ObjectStore], Vault]:
+    """Downloads everything in a store, as a root in a directory."""
+    return lambda store: _fetched(store, tmp_path / "fetched")
 
 
 def _validate(vault: Vault) -> None:

@@ -14,7 +14,7 @@ from sonotheque.errors import BadInput, Corrupt
 from sonotheque.model.holdings import FixityEvent, Outcome
 from sonotheque.model.identifiers import holding_id_of, parse_recording_id
 from sonotheque.store.clock import utc_now
-from sonotheque.vault import fixity
+from sonotheque.vault import fixity, replicas
 
 _LEDGER_LINES = {
     Outcome.PASS: "The ledger hashes to its signed checkpoint.",
@@ -31,7 +31,7 @@ def init(arguments: Namespace) -> Answer:
         if not getattr(arguments, option).strip():
             raise BadInput("is empty", where=f"--{option}", remedy="say it in a few words")
     directory: Path = arguments.directory.absolute()
-    replicas = [path.absolute() for path in arguments.root] or [directory / "replica"]
+    places = arguments.root or [str(directory / "replica")]
     config = Config(
         directory=directory,
         name=arguments.name,
@@ -39,13 +39,13 @@ def init(arguments: Namespace) -> Answer:
         contact=arguments.contact,
         roots=(
             Root("main", directory / "vault"),
-            *(Root(f"copy-{n}", path) for n, path in enumerate(replicas, 1)),
+            *(_root(f"copy-{n}", place, arguments.endpoint) for n, place in enumerate(places, 1)),
         ),
     )
     with archives.create(config) as archive:
         key = archive.signer.verifier.text()
     lines = [f"{config.name} is ready in {directory}"]
-    lines += [f"  storage root {root.name}: {root.path}" for root in config.roots]
+    lines += [f"  storage root {root.name}: {root.where}" for root in config.roots]
     lines += [
         f"  public key {key}",
         text.paragraph(
@@ -54,8 +54,16 @@ def init(arguments: Namespace) -> Answer:
             indent="  ",
         ),
     ]
-    document = {"archive": str(directory), "name": config.name, "key": key}
+    spread = replicas.spread(config.roots)
+    lines += text.findings(spread.findings, indent="  ")
+    document = {"archive": str(directory), "name": config.name, "key": key, "spread": spread}
     return Answer(document, "\n".join(lines))
+
+
+def _root(name: str, place: str, endpoint: str) -> Root:
+    if "://" in place:
+        return Root(name, url=place.rstrip("/"), endpoint=endpoint)
+    return Root(name, Path(place).absolute())
 
 
 def deposit(arguments: Namespace) -> Answer:

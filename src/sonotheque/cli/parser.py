@@ -49,10 +49,15 @@ def _keeping(commands: _Commands) -> None:
     init.add_argument(
         "--root",
         action="append",
-        type=Path,
         default=[],
-        metavar="DIR",
-        help="another storage root, on another disk if you can; repeatable",
+        metavar="DIR|s3://…",
+        help="another storage root, on another disk or in another house; repeatable",
+    )
+    init.add_argument(
+        "--endpoint",
+        default="",
+        metavar="URL",
+        help="where the s3:// roots are, if not at AWS (default $AWS_ENDPOINT_URL)",
     )
     deposit = _command(commands, "deposit", "keeping:deposit", "take in recordings")
     deposit.add_argument("paths", metavar="PATH", nargs="+", type=Path)

@@ -9,7 +9,6 @@ visible by that one rename. A new version is visible when the object's inventory
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +21,7 @@ from sonotheque.model.holdings import Holding
 from sonotheque.model.identifiers import HoldingId, Sha512
 from sonotheque.store import files
 from sonotheque.vault import ocfl
-from sonotheque.vault.roots import HEAL, Pace, Place, Root
+from sonotheque.vault.roots import Pace, Place, Root, changed
 
 AGENT = f"sonotheque {__version__}"
 
@@ -73,10 +72,8 @@ class Vault(Root):
         files.make_directory(extension)
         for leftover in leftovers:
             leftover.unlink()
-        files.replace(extension / "config.json", _json(ocfl.LAYOUT_PARAMETERS))
-        files.replace(self.path / "ocfl_layout.json", _json(ocfl.LAYOUT))
-        # The marker comes last: a root that has one is whole.
-        files.replace(self.path / ocfl.ROOT_MARKER[0], ocfl.ROOT_MARKER[1])
+        for path, content in ocfl.ROOT_FILES:
+            files.replace(self.path / path, content)
 
     @property
     def present(self) -> bool:
@@ -116,16 +113,8 @@ class Vault(Root):
 
     def adopt(self, source: Root, holding: HoldingId) -> None:
         """See Root: what is missing arrives whole, by rename, one version after the other."""
-        inventory = source.required(holding)
-        here = self.inventory(holding)
-        if here and not (here.continues(inventory) or inventory.continues(here)):
-            raise Corrupt(
-                f"has another history in root {self.name} than in root {source.name}",
-                where=holding,
-                remedy="compare the two, and move the wrong one out of its root",
-            )
-        since = here.head if here else 0
-        if since >= inventory.head:
+        inventory, since = self._lacks(source, holding)
+        if since == inventory.head:
             return
         name = ocfl.object_path(holding)
         with self._stage(holding) as stage:
@@ -178,7 +167,7 @@ class Vault(Root):
         staged = self.staging / f"{secrets.token_hex(8)}.file"
         try:
             if files.write(staged, content) != digest:
-                raise _changed(self.place_of(f"{name}/{path}"))
+                raise changed(self.place_of(f"{name}/{path}"))
             files.make_directory(target.parent)
             staged.replace(target)
             files.sync_directory(target.parent)
@@ -289,18 +278,10 @@ def _put(target: Path, source: KnownFile | Place | bytes) -> None:
             files.create(target, source)
         case KnownFile():
             if files.copy(source.path, target) != source.sha512:
-                raise _changed(str(source.path))
+                raise changed(str(source.path))
         case Place():
             if files.write(target, source.blocks()) != source.sha512:
-                raise _changed(source.where)
-
-
-def _changed(where: str) -> Corrupt:
-    return Corrupt(
-        "does not match its digest, or changed while it was read",
-        where=where,
-        remedy=f"deposit it again once nothing writes to it; for a vault's own file, {HEAL}",
-    )
+                raise changed(source.where)
 
 
 def _digest(source: KnownFile | bytes) -> Sha512:
@@ -317,7 +298,3 @@ def _walk(root: Path, prefix: str, depth: int, after: str) -> Iterator[str]:
                 yield name
         elif name != "extensions/" and name >= after[: len(name)]:
             yield from _walk(root, name, depth - 1, after)
-
-
-def _json(document: object) -> bytes:
-    return json.dumps(document, indent=1).encode() + b"\n"

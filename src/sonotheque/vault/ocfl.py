@@ -20,6 +20,11 @@ import msgspec
 from sonotheque.model.holdings import HeldFile, Holding
 from sonotheque.model.identifiers import HoldingId, Sha512
 
+
+def _text(document: object) -> bytes:
+    return json.dumps(document, indent=1).encode() + b"\n"
+
+
 ROOT_MARKER = ("0=ocfl_1.1", b"ocfl_1.1\n")
 OBJECT_MARKER = ("0=ocfl_object_1.1", b"ocfl_object_1.1\n")
 INVENTORY = "inventory.json"
@@ -35,6 +40,13 @@ LAYOUT_PARAMETERS = {
     "tupleSize": 3,
     "numberOfTuples": 3,
 }
+ROOT_FILES = (
+    (f"extensions/{LAYOUT_NAME}/config.json", _text(LAYOUT_PARAMETERS)),
+    ("ocfl_layout.json", _text(LAYOUT)),
+    ROOT_MARKER,
+)
+"""What an empty storage root holds, in the order in which it is written: a root that has its
+marker is whole."""
 LAYOUT_DEPTH = 4
 """Directories from the storage root to an object."""
 _PLAIN = frozenset(string.ascii_letters + string.digits + "-_")

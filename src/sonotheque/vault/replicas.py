@@ -6,10 +6,13 @@ import contextlib
 import heapq
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from operator import methodcaller
 from typing import TypeVar
 
+from sonotheque import config
 from sonotheque.errors import Corrupt, EnvironmentFailure, SonothequeError
+from sonotheque.model.findings import Finding, Severity
 from sonotheque.model.holdings import Holding
 from sonotheque.model.identifiers import HoldingId
 from sonotheque.vault import ocfl
@@ -95,3 +98,89 @@ def read_back(root: Root, holding: HoldingId) -> None:
                 where=root.place_of(f"{name}/{path}"),
                 remedy=f"check what it is stored on; then {HEAL}",
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """How far apart the copies stand, by what archive.toml says of its roots.
+
+    `locations`, `threats` and `media` count what differs among what is said; `findings` tell
+    what the copies have in common, and what nobody has said.
+    """
+
+    copies: int
+    locations: int
+    threats: int
+    media: int
+    findings: tuple[Finding, ...]
+
+
+COPIES_MIN = 3
+"""NDSA Levels of Digital Preservation 2.0, storage, level 2: three complete copies."""
+_SAID = ("location", "threat", "medium")
+
+
+def spread(roots: Sequence[config.Root]) -> Spread:
+    """Whether one event could take every copy. A `threat` is a list of them, parted by commas."""
+    locations = [_words(root.location) for root in roots]
+    threats = [_words(root.threat) for root in roots]
+    media = [_words(root.medium) for root in roots]
+    return Spread(
+        copies=len(roots),
+        locations=len({*locations} - {frozenset()}),
+        threats=len({*threats} - {frozenset()}),
+        media=len({*media} - {frozenset()}),
+        findings=tuple(_spread_findings(roots)),
+    )
+
+
+def _spread_findings(roots: Sequence[config.Root]) -> Iterator[Finding]:
+    if len(roots) < COPIES_MIN:
+        yield _finding(
+            "roots.few",
+            f"there are {len(roots)} copies, and {COPIES_MIN} is the least that is advised",
+            "add a [[root]] in another place",
+        )
+    for root in roots:
+        if unsaid := [name for name in _SAID if not _words(getattr(root, name))]:
+            yield _finding(
+                "roots.unsaid",
+                f"archive.toml does not say its {' and its '.join(unsaid)}",
+                "say it, so that the copies can be told apart",
+                where=root.name,
+            )
+    for name, told in (("location", "stand in"), ("medium", "are kept on")):
+        said: dict[frozenset[str], list[config.Root]] = {}
+        for root in roots:
+            said.setdefault(_words(getattr(root, name)), []).append(root)
+        for words, sharing in said.items():
+            # A second copy on a known medium is no fault; that there is no other medium is one.
+            if words and len(sharing) > 1 and (name == "location" or len(sharing) == len(roots)):
+                yield _finding(
+                    f"roots.same-{name}",
+                    f"{_names(sharing)} {told} one {name}: {getattr(sharing[0], name).strip()}",
+                    f"move one of them to another {name}",
+                )
+    everywhere = frozenset.intersection(*(_words(root.threat) for root in roots))
+    if everywhere and len(roots) > 1:
+        yield _finding(
+            "roots.same-threat",
+            f"every copy could be taken by {', '.join(sorted(everywhere))}",
+            "put one of them where that does not reach",
+        )
+
+
+def _words(said: str) -> frozenset[str]:
+    return frozenset(
+        word for part in said.split(",") if (word := " ".join(part.casefold().split()))
+    )
+
+
+def _names(roots: Sequence[config.Root]) -> str:
+    *others, last = [root.name for root in roots]
+    return f"{', '.join(others)} and {last}"
+
+
+def _finding(code: str, message: str, remedy: str, where: str = "") -> Finding:
+    severity = Severity.INFO if code == "roots.unsaid" else Severity.WARNING
+    return Finding(code=code, severity=severity, message=message, remedy=remedy, where=where)

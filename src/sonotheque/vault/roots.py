@@ -7,6 +7,7 @@ and when it may be believed, is the same in all of them and stands here.
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ class Root(ABC):
 
     @abstractmethod
     def has_object(self, name: str) -> bool:
-        """Whether anything stands where the object `name` belongs."""
+        """Whether the object `name` is there, whole or not."""
 
     @abstractmethod
     def size(self, name: str, path: str) -> int | None:
@@ -92,8 +93,8 @@ class Root(ABC):
     @abstractmethod
     def adopt(self, source: Root, holding: HoldingId) -> None:
         """Copy from `source` the versions of the object that this root lacks, checking every
-        digest. Raises Corrupt, having changed nothing here, where the source does not verify or
-        where neither root's history of the object is the beginning of the other's.
+        digest. Raises Corrupt, what is read here being as it was, where the source does not
+        verify or where neither root's history of the object is the beginning of the other's.
         """
 
     def place_of(self, name: str) -> str:
@@ -104,8 +105,8 @@ class Root(ABC):
         """The inventory of the object `name`, or the copy that its directory `version` ("v2")
         has, and its bytes; checked against its digest. Raises Corrupt.
 
-        Between the two writes that show a new version, the object's own sidecar is still that
-        of the version before; then the copy of it in the version's directory speaks for it.
+        Between the two writes that show a new version, the object's own sidecar is that of the
+        other version; then the sidecar in the version's directory speaks for the inventory.
         """
         prefix = f"{version}/" if version else ""
         where = self.place_of(f"{name}/{version}" if version else name)
@@ -150,6 +151,20 @@ class Root(ABC):
                 remedy="check the identifier with `sonotheque find`",
             )
         return inventory
+
+    def _lacks(self, source: Root, holding: HoldingId) -> tuple[ocfl.Inventory, int]:
+        """The inventory of `source`, and the version of it that this root is at: 0 where it has
+        none, the last one where it lacks nothing. Raises Corrupt where the histories part."""
+        theirs, here = source.required(holding), self.inventory(holding)
+        if here is None or theirs.continues(here):
+            return theirs, here.head if here else 0
+        if here.continues(theirs):
+            return theirs, theirs.head
+        raise Corrupt(
+            f"has another history in root {self.name} than in root {source.name}",
+            where=holding,
+            remedy="compare the two, and move the wrong one out of its root",
+        )
 
     def holding(self, holding: HoldingId) -> Holding | None:
         """The newest version of `holding`; None where this root has none."""
@@ -209,3 +224,22 @@ class Place:
     def blocks(self, *, first: int = 0, byte_count: int | None = None) -> Iterator[bytes]:
         """Its bytes, unchecked; see `Root.blocks`."""
         return self.root.blocks(self.name, self.path, first=first, byte_count=byte_count)
+
+
+def verified(content: Iterable[bytes], sha512: str, where: str) -> Iterator[bytes]:
+    """`content`, block by block, and instead of its end Corrupt where it has another digest."""
+    digest = hashlib.sha512()
+    for block in content:
+        digest.update(block)
+        yield block
+    if digest.hexdigest() != sha512:
+        raise changed(where)
+
+
+def changed(where: str) -> Corrupt:
+    """The error of a file that is to be copied and does not have its digest."""
+    return Corrupt(
+        "does not match its digest, or changed while it was read",
+        where=where,
+        remedy=f"deposit it again once nothing writes to it; for a vault's own file, {HEAL}",
+    )
