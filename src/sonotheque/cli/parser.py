@@ -66,6 +66,20 @@ def _keeping(commands: _Commands) -> None:
     )
     audit = _command(commands, "audit", "keeping:audit", "check every copy of every holding")
     audit.add_argument("--heal", action="store_true", help="replace what is wrong from a good copy")
+    prove = _command(commands, "prove", "proving:prove", "how well is this archive preserved?")
+    prove.add_argument(
+        "--profile", choices=["ndsa2"], default="ndsa2", help="NDSA Levels 2.0 (the default)"
+    )
+    prove.add_argument(
+        "--level",
+        type=int,
+        choices=range(1, 5),
+        default=1,
+        metavar="N",
+        help="what every area must reach for exit code 0 (1)",
+    )
+    prove.add_argument("--out", type=Path, metavar="FILE", help="a page of it as well (HTML)")
+    prove.add_argument("--language", choices=["en", "fr"], default="en", help="of the page")
     _command(commands, "rebuild", "keeping:rebuild", "restore the database from vault and ledger")
     audit.add_argument("--only", metavar="ID", help="one recording alone")
 
