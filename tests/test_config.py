@@ -122,7 +122,6 @@ BAD_URLS = [
         replace(_plain(Path("/a")), roots=(Root("x", Path("/a/1")), Root("x", Path("/a/2")))),
         replace(_plain(Path("/a")), embedded_licences="believed"),
         replace(_plain(Path("/a")), roots=(Root("x", url="s3://bucket/x"),)),
-        replace(_plain(Path("/a")), roots=(MAIN, Root("x", Path("/a/2"), url="s3://bucket/x"))),
         *(replace(_plain(Path("/a")), roots=(MAIN, Root("x", url=url))) for url in BAD_URLS),
         replace(
             _plain(Path("/a")),

@@ -7,7 +7,7 @@ rooms above are handed.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -19,22 +19,25 @@ from sonotheque.config import CONFIG_NAME, Config, read_config, render_config
 from sonotheque.config import Root as Described
 from sonotheque.errors import BadInput, Refused
 from sonotheque.matching.index import FingerprintIndex
-from sonotheque.model.identifiers import RecordingId, holding_id_of
+from sonotheque.model.identifiers import HoldingId, RecordingId, holding_id_of
 from sonotheque.model.music import Fingerprints, Recording
 from sonotheque.model.terms import Decision, Use
 from sonotheque.rights.decision import decide, decide_all
 from sonotheque.rights.ledger import Ledger
 from sonotheque.store import db, files, signing
 from sonotheque.vault import replicas
-from sonotheque.vault.fixity import FixityLog
+from sonotheque.vault.audit import Audit
+from sonotheque.vault.fixity_log import FixityLog
 from sonotheque.vault.objects import Vault
 from sonotheque.vault.roots import Root
 
 FINGERPRINT_NAME = "fingerprint.bin"
 """Where a recording's holding keeps its fingerprints."""
+_WAIT_SECONDS_MAX = 3_600
+"""How long a writer waits for the one before it, at most."""
 _OWN_NAMES = {
     *("keys", "ledger", "derived", "editions"),
-    *(".lock", ".lock-ledger", ".lock-publishing"),
+    *(".lock", ".lock-queue", ".lock-audit", ".lock-ledger", ".lock-publishing"),
     *(f"sonotheque.db{suffix}" for suffix in ("", "-journal", "-shm", "-wal")),
 }
 
@@ -120,13 +123,40 @@ class Archive:
         return decide_all(self.ledger.statements_about(recording), recording, now)
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
-        """Be the one writer, after completing what a writer that died left undone."""
-        with files.exclusive(self.config.lock):
+    def writing(self, stopped: Callable[[], bool] = lambda: False) -> Iterator[None]:
+        """Be the one writer, after completing what a writer that died left undone.
+
+        Waits in line for whoever is writing, and no longer once `stopped`.
+        """
+        with contextlib.ExitStack() as stack:
+            # An audit that heals takes the lock again and again: it stands at the end of the
+            # line each time, and so keeps no deposit waiting for more than one object.
+            with files.exclusive(
+                self.config.lock_queue, wait_seconds=_WAIT_SECONDS_MAX, stopped=stopped
+            ):
+                stack.enter_context(
+                    files.exclusive(
+                        self.config.lock, wait_seconds=_WAIT_SECONDS_MAX, stopped=stopped
+                    )
+                )
             for root in self.roots:
                 root.settle()
             self.ledger.publish()
             yield
+
+    def audit(self, now: Callable[[], str], *, heal: bool = False) -> Audit:
+        """An audit of every root, which asks `now` for the time of each check."""
+        return Audit(self.roots, self.fixity, locked=self.writing, now=now, heal=heal)
+
+    @contextlib.contextmanager
+    def auditing(self) -> Iterator[None]:
+        """Be the one who audits everything."""
+        with files.exclusive(self.config.audit_lock, busy="it is being audited already"):
+            yield
+
+    def preserve_audits(self, audit: Audit) -> list[HoldingId]:
+        """Keep the runs that are over as holdings; their identifiers."""
+        return audit.preserve(self.vault, self.replicas, self.config.derived)
 
 
 def _root(described: Described) -> Root:

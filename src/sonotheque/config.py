@@ -6,13 +6,14 @@ import itertools
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from sonotheque.errors import BadInput, NotFound
+from sonotheque.quantities import parse_rate, parse_span
 
 CONFIG_NAME = "archive.toml"
 _BUCKET = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]+(?:/[^/\x00-\x1f\x7f]+)*")
@@ -24,7 +25,9 @@ class Root:
     None, in the bucket behind `url` (s3://bucket/prefix) at `endpoint`.
 
     `location` names where this copy stands, `threat` what could take it away, `medium` what it
-    is kept on. Credentials are no setting: they are in the environment.
+    is kept on. Credentials are no setting: they are in the environment. `audit_within` ("30d")
+    is how lately a copy must have been found whole for an audit to leave it out, `audit_rate`
+    ("50MB/s") how fast an audit may read.
     """
 
     name: str
@@ -34,6 +37,8 @@ class Root:
     location: str = ""
     threat: str = ""
     medium: str = ""
+    audit_within: str = ""
+    audit_rate: str = ""
 
     @property
     def where(self) -> str:
@@ -111,6 +116,16 @@ class Config:
         return self.directory / ".lock"
 
     @property
+    def lock_queue(self) -> Path:
+        """Held while waiting for the lock, so that who comes first is let in first."""
+        return self.directory / ".lock-queue"
+
+    @property
+    def audit_lock(self) -> Path:
+        """Its own, so that an audit of everything keeps nobody from writing."""
+        return self.directory / ".lock-audit"
+
+    @property
     def publishing_lock(self) -> Path:
         """Its own, so that a takedown need not wait for an edition to be built."""
         return self.directory / ".lock-publishing"
@@ -174,6 +189,11 @@ def render_config(config: Config) -> str:
             f"location = {_toml_string(root.location)}",
             f"threat = {_toml_string(root.threat)}",
             f"medium = {_toml_string(root.medium)}",
+        ]
+        lines += [
+            f"{name} = {_toml_string(value)}"
+            for name in ("audit_within", "audit_rate")
+            if (value := getattr(root, name))
         ]
     for one in config.attestations:
         lines += [
@@ -256,6 +276,8 @@ def _root_from(table: dict[str, Any], directory: Path, path: Path) -> Root:
         name=_text(table, "name", path),
         path=directory / _text(table, "path", path) if "path" in table else None,
         url=_text(table, "url", path).rstrip("/") if "url" in table else "",
+        audit_within=_quantity(table, "audit_within", path, parse_span),
+        audit_rate=_quantity(table, "audit_rate", path, parse_rate),
         **{
             name: _text(table, name, path, default="")
             for name in ("endpoint", "location", "threat", "medium")
@@ -336,6 +358,19 @@ def _text(table: dict[str, Any], name: str, path: Path, default: str | None = No
             f"{name} is missing or not text", where=str(path), remedy=f'write {name} = "…"'
         )
     return value
+
+
+def _quantity(table: dict[str, Any], name: str, path: Path, parse: Callable[[str], int]) -> str:
+    """A span or a rate as it is written, once it can be read; "" where it is left out."""
+    written = _text(table, name, path, default="")
+    try:
+        if written:
+            parse(written)
+    except BadInput as error:
+        raise BadInput(
+            f"{name} {written!r} {error.what}", where=str(path), remedy=error.remedy
+        ) from error
+    return written
 
 
 def _toml_string(text: str) -> str:

@@ -32,7 +32,6 @@ from sonotheque.publication import edition as editions
 from sonotheque.publication import mirror
 from sonotheque.store import files
 from sonotheque.store.clock import utc_now
-from sonotheque.vault import fixity
 
 Progress = Callable[[str, int, int], None]
 STEPS = 10
@@ -295,12 +294,10 @@ def _healed(archive: Archive) -> tuple[str, ...]:
 
 def _audit(archive: Archive, *, heal: bool) -> list[FixityEvent]:
     """Audit everything as `sonotheque audit` does; what was not whole."""
-    now = utc_now()
-    with archive.writing():
-        events = list(fixity.audit(archive.roots, now, heal=heal))
-        archive.fixity.record(events)
-        fixity.preserve(archive.vault, archive.replicas, events, now)
-    return [event for event in events if event.outcome is not Outcome.PASS]
+    audit = archive.audit(utc_now, heal=heal)
+    wrong = [event for check in audit.run() if not check.passed for event in check.events]
+    archive.preserve_audits(audit)
+    return wrong
 
 
 def _clone(archive: Archive, workspace: Path, progress: Progress) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,16 @@ from sonotheque.access.audio import Delivery
 from sonotheque.access.guard import Guard, Take
 from sonotheque.access.ranges import Span
 from sonotheque.access.site import create_app
-from sonotheque.archive import open_archive
-from sonotheque.config import Config, Limits
+from sonotheque.archive import create, open_archive
+from sonotheque.config import Config, Limits, Root
 from sonotheque.deposit import accession
 from sonotheque.model.identifiers import RecordingId, holding_id_of
 from sonotheque.model.terms import Kind, Use
 from sonotheque.store import files
 from sonotheque.store.clock import utc_now
 from sonotheque.vault.ocfl import object_path
+
+CC_BY = "https://creativecommons.org/licenses/by/4.0/"
 
 
 def address(room: Any, name: str, what: str = "audio") -> str:
@@ -174,6 +177,28 @@ def test_a_replica_serves_while_the_primary_is_damaged(
         assert page.status_code == 200
         assert "cannot be read at the moment" in page.text
         assert client.get("/").status_code == 200
+
+
+def test_a_bucket_serves_while_every_disk_is_damaged(s3: str, music: Any, tmp_path: Path) -> None:
+    roots = (
+        Root("main", tmp_path / "archive" / "vault"),
+        Root("remote", url=f"s3://tests/{tmp_path.name}", endpoint=s3),
+    )
+    config = Config(directory=tmp_path / "archive", name="T", mandate="M", roots=roots)
+    plain = music.file(tmp_path / "a.flac", 71, seconds=6, license=CC_BY)
+    other = music.file(tmp_path / "b.wv", 72, seconds=3, license=CC_BY)
+    with create(config) as archive:
+        receipt = accession.deposit(archive, [plain, other], utc_now())
+        recordings = {item.path: item.recording for item in receipt.items}
+        shutil.rmtree(archive.vault.path)
+        archive.vault.create()
+        with TestClient(create_app(archive)) as client:
+            place = f"/recordings/{recordings['a.flac']}/audio"
+            assert client.get(place).content == plain.read_bytes()
+            part = client.get(place, headers={"Range": "bytes=5-99"})
+            assert (part.status_code, part.content) == (206, plain.read_bytes()[5:100])
+            copy = client.get(f"/recordings/{recordings['b.wv']}/audio")
+            assert soundfile.info(io.BytesIO(copy.content)).subtype == "OPUS"
 
 
 def test_who_takes_too_much_is_told_when_to_come_back(

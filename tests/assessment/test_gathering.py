@@ -15,7 +15,6 @@ from sonotheque.assessment.facts import Facts
 from sonotheque.assessment.gathering import gather
 from sonotheque.model.holdings import Receipt
 from sonotheque.model.identifiers import HoldingId
-from sonotheque.vault import fixity
 from sonotheque.vault.ocfl import object_path
 
 NOW, LATER = "2026-11-20T10:00:00.000000Z", "2026-11-21T10:00:00.000000Z"
@@ -42,10 +41,9 @@ def holdings(
 
 
 def _audit(archive: Archive, now: str) -> None:
-    with archive.writing():
-        events = list(fixity.audit(archive.roots, now, heal=True))
-        archive.fixity.record(events)
-        fixity.preserve(archive.vault, archive.replicas, events, now)
+    audit = archive.audit(lambda: now, heal=True)
+    assert list(audit.run())
+    archive.preserve_audits(audit)
 
 
 def _gather(archive: Archive) -> Facts:

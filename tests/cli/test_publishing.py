@@ -14,8 +14,6 @@ import pytest
 
 from sonotheque.archive import Archive
 from sonotheque.cli import main
-from sonotheque.cli.publishing import parse_size
-from sonotheque.errors import BadInput
 from sonotheque.model.holdings import Receipt
 
 
@@ -70,19 +68,6 @@ def test_ctrl_c_ends_the_offer(published: tuple[Path, str]) -> None:
     with seeding(published[0]) as process:
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
-
-
-@pytest.mark.parametrize(
-    ("written", "size"), [("10TB", 10**13), ("1.5 GB", 1_500_000_000), ("7k", 7000), ("12", 12)]
-)
-def test_sizes_are_read(written: str, size: int) -> None:
-    assert parse_size(written) == size
-
-
-@pytest.mark.parametrize("written", ["", "GB", "-1GB", "0", "1XB", "1GBGB", "nan", "inf"])
-def test_what_is_no_size_is_refused(written: str) -> None:
-    with pytest.raises(BadInput, match="is not a size"):
-        parse_size(written)
 
 
 def test_durability_with_assumptions_of_ones_own(

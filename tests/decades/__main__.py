@@ -20,7 +20,7 @@ def main() -> int:
     counts: Counter[str] = Counter()
     failed: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="decades-") as directory:
-        place = Path(directory)
+        place = Path(directory, "world")
         for seed in range(arguments.seed, arguments.seed + arguments.decades):
             decade = plan(seed)
             try:

@@ -10,20 +10,28 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import random
+import shutil
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from disks import Disk, at_the_border
+from disks import Bucket, Disk, Place, at_the_border
 from truth import Acknowledged, Survey, acknowledged_by, survey
 
+from sonotheque.deposit.accession import read_back
 from sonotheque.errors import EnvironmentFailure, SonothequeError
 from sonotheque.model.holdings import FixityEvent, Outcome
 from sonotheque.model.identifiers import HoldingId
-from sonotheque.vault import fixity, replicas
+from sonotheque.store import db
+from sonotheque.vault import audit, replicas
+from sonotheque.vault.audit import Audit
+from sonotheque.vault.fixity import Checked
+from sonotheque.vault.fixity_log import FixityLog
 from sonotheque.vault.objects import Vault
 from sonotheque.vault.ocfl import object_path
 
@@ -63,7 +71,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Decade:
-    """A plan. `disks` is (name, location), the primary root's first."""
+    """A plan. `disks` is (name, location), the primary root's first; a bucket's name says so."""
 
     seed: int
     hardship: int
@@ -87,6 +95,8 @@ def plan(seed: int) -> Decade:
     audit_days = chance.choice((90, 180, 365))
     count = chance.choice((2, 3, 3, 4))
     names = [f"root{number}" for number in range(1, count + 1)]
+    # The primary is always a directory; of the others, one in three is a bucket.
+    names = [names[0], *(chance.choice((n, n, f"bucket{n[4:]}")) for n in names[1:])]
     disks = tuple((name, f"place{chance.randint(1, count)}") for name in names)
     events = [Event(audit_days * n, "audit", "", 0) for n in range(1, DAYS // audit_days)]
     for kind, yearly in (("deposit", 1.5), ("read", 4.0)):
@@ -142,17 +152,37 @@ class World:
     day: float = 0
 
     def __post_init__(self) -> None:
-        self.disks = [
-            Disk(name, location, self.place / name) for name, location in self.decade.disks
+        self.disks: list[Place] = [
+            Bucket(name, location)
+            if name.startswith("bucket")
+            else Disk(name, location, self.place / name)
+            for name, location in self.decade.disks
         ]
         self.by_name = {disk.name: disk for disk in self.disks}
-        self.roots = [Vault(disk.name, disk.root) for disk in self.disks]
+        self.roots = [disk.root for disk in self.disks]
         for root in self.roots:
             root.create()
+        # The database is on none of these disks, and outlives them.
+        self.engine = db.open_database(self.place / "fixity.db", missing_ok=True)
+        self.log = FixityLog(self.engine)
 
     @property
     def now(self) -> str:
         return (BEGIN + timedelta(days=self.day)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    @property
+    def primary(self) -> Vault:
+        root = self.roots[0]
+        if not isinstance(root, Vault):
+            raise TypeError("the primary root is a directory")
+        return root
+
+    @contextlib.contextmanager
+    def writing(self, _stopped: object = None) -> Iterator[None]:
+        """What an archive does for its one writer."""
+        for root in self.roots:
+            root.settle()
+        yield
 
     def say(self, what: str) -> None:
         self.trace.append(f"day {self.day:7.1f}  {what}")
@@ -160,19 +190,25 @@ class World:
     def live(self) -> None:
         """Let everything happen, then bring everything back and audit twice."""
         for event in self.decade.events:
-            self.day = event.day
+            self.be(event.day)
             self.happen(event)
-        self.day = DAYS
+        self.be(DAYS)
         for disk in self.disks:
             self.happen(Event(self.day, "back", disk.name, 0))
             self.happen(Event(self.day, "replaced", disk.name, 0))
             disk.dropping = False
         # The first may need a person, the second heals after that, the third finds nothing to do.
         for days in (0, 1):
-            self.day = DAYS + days
+            self.be(DAYS + days)
             self.audit()
-        self.day = DAYS + 2
+        self.be(DAYS + 2)
         self.audit(settled=True)
+
+    def be(self, day: float) -> None:
+        """Let it be that day."""
+        self.day = day
+        for disk in self.disks:
+            disk.day = day
 
     def happen(self, event: Event) -> None:
         """One event, and what it did into the trace."""
@@ -188,7 +224,7 @@ class World:
             case "fire":
                 burning = [disk for disk in self.disks if disk.location == event.where]
                 for disk in burning:
-                    disk.die()
+                    disk.lose()
                 self.say(f"fire at {event.where}: {', '.join(disk.name for disk in burning)}")
             case _ if disk is not None:
                 did = self.befall(disk, event.kind, chance)
@@ -196,15 +232,13 @@ class World:
                     self.counts[event.kind] += 1
                     self.say(did)
 
-    def befall(self, disk: Disk, kind: str, chance: random.Random) -> str | None:
+    def befall(self, disk: Place, kind: str, chance: random.Random) -> str | None:
         """What happens to one disk; None where it could not."""
         if kind != "replaced":
             return disk.befall(kind, chance)
-        root = self.roots[self.disks.index(disk)]
-        if root.present or disk.away:
+        if disk.away or disk.root.present:
             return None
-        disk.replace()
-        root.create()
+        replicas.renew(disk.root)
         return f"{disk.name} is replaced by an empty one"
 
     def deposit(self, chance: random.Random) -> None:
@@ -217,19 +251,19 @@ class World:
         additions = {name: chance.randbytes(chance.randint(1, 3000)) for name in names}
         for name, content in additions.items():
             self.submitted.setdefault((holding, name), set()).add(content)
-        primary, *others = self.roots
         try:
-            replicas.require_present(self.roots)
-            for root in self.roots:
-                root.settle()
-            primary.write_version(holding, additions, message="a deposit", now=self.now)
-            replicas.replicate(primary, others, holding)
+            with self.writing():
+                made = self.primary.write_version(
+                    holding, additions, message="a deposit", now=self.now
+                )
+                held = replicas.replicate(self.primary, self.roots[1:], holding)
+                self.log.record(read_back(holding, made.version, n, self.now) for n in held)
         except (SonothequeError, OSError) as error:
             self.counts["deposits refused"] += 1
             self.say(f"deposit of {holding[-13:]} refused: {error}")
             return
         self.counts["deposits acknowledged"] += 1
-        self.acknowledged[holding] = acknowledged_by(primary.object_path(holding))
+        self.acknowledged[holding] = acknowledged_by(self.disks[0], object_path(holding))
         self.say(f"deposit of {holding[-13:]} acknowledged")
 
     def read(self, chance: random.Random) -> None:
@@ -239,7 +273,7 @@ class World:
         holding = chance.choice(sorted(self.acknowledged))
         known = self.acknowledged[holding]
         name = chance.choice(sorted(known.state))
-        seen = [survey(root.path / object_path(holding)) for root in self.roots if root.present]
+        seen = [survey(disk, object_path(holding)) for disk in self.disks]
         digest = known.state[name]
         available = any(known.continued_by(one) and digest in one.good for one in seen)
         self.counts["reads"] += 1
@@ -257,12 +291,12 @@ class World:
     def audit(self, *, settled: bool = False) -> None:
         """Audit and heal as the command does, and hold the outcome against the truth."""
         before = self.survey()
+        checker = Audit(self.roots, self.log, locked=self.writing, now=lambda: self.now, heal=True)
         try:
-            for root in self.roots:
-                root.settle()
-            events = list(fixity.audit(self.roots, self.now, heal=True))
+            events = [event for check in checker.run() for event in check.events]
+            events += replicas.check_root_files(self.roots, self.now, heal=True)
         except EnvironmentFailure as error:
-            if all(root.present for root in self.roots):
+            if all(map(_there, self.disks)):
                 raise Broken("an audit ends", str(error)) from error
             self.counts["audits refused"] += 1
             self.say(f"audit refused: {error}")
@@ -274,14 +308,16 @@ class World:
         self.say(f"audit: {', '.join(f'{n} {name}' for name, n in sorted(outcomes.items()))}")
         self.counts["healed"] += outcomes[Outcome.HEALED]
         self._judge(before, events)
-        if settled and not outcomes.keys() <= {Outcome.PASS, Outcome.LOST}:
+        # What no inventory knows is left to a person, who does nothing about it here.
+        if settled and not outcomes.keys() <= {Outcome.PASS, Outcome.LOST, Outcome.STRAY}:
             raise Broken("a second audit finds nothing to heal", str(dict(outcomes)))
         with contextlib.suppress(SonothequeError, OSError):
-            fixity.preserve(self.roots[0], self.roots[1:], events, self.now)
+            checker.preserve(self.primary, self.roots[1:], self.place)
 
     def survey(self) -> dict[HoldingId, list[Survey]]:
+        keys = {disk.name: disk.keys() for disk in self.disks}
         return {
-            holding: [survey(root.path / object_path(holding)) for root in self.roots]
+            holding: [survey(disk, object_path(holding), keys[disk.name]) for disk in self.disks]
             for holding in self.acknowledged
         }
 
@@ -384,21 +420,42 @@ class Judgement:
 
 
 def lived(decade: Decade, place: Path) -> World:
-    """Live `decade` below the new directory `place`, which is empty again at the end.
+    """Live `decade` below the new directory `place`, which is gone again at the end.
 
     Raises Broken, with the world's trace in `__notes__`.
     """
     world = World(decade, place)
     try:
-        with at_the_border(world.disks, random.Random(decade.seed)):
+        with at_the_border(world.disks), _one_thread():
             world.live()
     except Broken as broken:
         broken.add_note("\n".join(world.trace))
         raise
     finally:
-        for disk in world.disks:
-            disk.die()
+        world.engine.dispose()
+        shutil.rmtree(place)
     return world
+
+
+def _there(disk: Place) -> bool:
+    return not disk.away and disk.root.present
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Roots are audited one after the other: threads would make each replay another story."""
+
+    def in_turn(
+        sources: Sequence[Iterator[list[Checked]]], stop: threading.Event
+    ) -> Iterator[list[Checked]]:
+        return itertools.chain.from_iterable(sources)
+
+    threads = audit._in_threads
+    audit._in_threads = in_turn
+    try:
+        yield
+    finally:
+        audit._in_threads = threads
 
 
 def shrunk(decade: Decade, broken: Broken, place: Path) -> tuple[Decade, Broken]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
+
+from disks import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +17,11 @@ class Survey:
     the digests of all its files, what tells of each that it was not written again, and which of
     them are content with the right digest."""
 
-    directory: Path
+    place: Place
+    name: str
     versions: tuple[Any, ...] | None
     good: frozenset[str] = frozenset()
-    identities: dict[str, tuple[int, int]] = field(default_factory=dict)
+    identities: dict[str, object] = field(default_factory=dict)
     sound: frozenset[str] = frozenset()
 
     def agrees_with(self, other: Survey) -> bool:
@@ -28,7 +29,7 @@ class Survey:
         return _agree(self.versions or (), other.versions or ())
 
     def remove(self) -> None:
-        shutil.rmtree(self.directory)
+        self.place.remove(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +45,19 @@ class Acknowledged:
 
     def continued_by(self, copy: Survey) -> bool:
         """Whether `copy` has this history, or more of it."""
-        return copy.versions is not None and (copy.versions[: len(self.versions)] == self.versions)
+        return copy.versions is not None and copy.versions[: len(self.versions)] == self.versions
 
     def without(self, lost: Collection[str]) -> Acknowledged:
         return replace(
             self,
             content={digest: path for digest, path in self.content.items() if digest not in lost},
-            state={path: digest for path, digest in self.state.items() if digest not in lost}
-            or self.state,
+            state={path: digest for path, digest in self.state.items() if digest not in lost},
         )
 
 
-def acknowledged_by(directory: Path) -> Acknowledged:
-    """What the object in `directory`, just written, says of itself."""
-    document = json.loads((directory / "inventory.json").read_bytes())
+def acknowledged_by(place: Place, name: str) -> Acknowledged:
+    """What the object at `name`, just written, says of itself."""
+    document = json.loads(place.read(f"{name}/inventory.json") or b"")
     head = document["versions"][document["head"]]["state"]
     return Acknowledged(
         versions=_versions(document),
@@ -66,42 +66,40 @@ def acknowledged_by(directory: Path) -> Acknowledged:
     )
 
 
-def survey(directory: Path) -> Survey:
-    """Read everything below `directory`; it need not be there."""
-    digests, identities = {}, {}
-    for path in sorted(directory.rglob("*")):
-        if path.is_file() and not path.is_symlink():
-            place, status = str(path.relative_to(directory)), path.stat()
-            digests[place] = hashlib.sha512(path.read_bytes()).hexdigest()
-            identities[place] = (status.st_ino, status.st_mtime_ns)
-    document = _verified(directory)
+def survey(place: Place, name: str, keys: Collection[str] | None = None) -> Survey:
+    """Read everything of the object at `name`, which need not be there. `keys` are all keys of
+    the place, where they are known."""
+    found = place.keys() if keys is None else keys
+    files = {
+        key.removeprefix(f"{name}/"): content
+        for key in found
+        if key.startswith(f"{name}/") and (content := place.read(key)) is not None
+    }
+    digests = {path: hashlib.sha512(content).hexdigest() for path, content in files.items()}
+    document = _verified(files)
     manifest = document["manifest"] if document else {}
     sound = [p for digest, paths in manifest.items() for p in paths if digests.get(p) == digest]
     return Survey(
-        directory=directory,
+        place=place,
+        name=name,
         versions=_versions(document) if document else None,
         good=frozenset(digests.values()),
-        identities=identities,
+        identities={path: place.identity(f"{name}/{path}") for path in files},
         sound=frozenset(sound),
     )
 
 
-def _verified(directory: Path) -> Any:
+def _verified(files: dict[str, bytes]) -> Any:
     """The inventory, where its own sidecar or that of its newest version vouches for it."""
+    content = files.get("inventory.json", b"")
     try:
-        content = (directory / "inventory.json").read_bytes()
         document = json.loads(content)
-        places = (directory, directory / document["head"])
-    except (OSError, ValueError, TypeError, KeyError):
+        places = ("", f"{document['head']}/")
+    except (ValueError, TypeError, KeyError):
         return None
     line = f"{hashlib.sha512(content).hexdigest()} inventory.json\n".encode()
-    for place in places:
-        try:
-            if (place / "inventory.json.sha512").read_bytes() == line:
-                return document
-        except OSError:
-            continue
-    return None
+    vouched = any(files.get(f"{place}inventory.json.sha512") == line for place in places)
+    return document if vouched else None
 
 
 def _versions(document: Any) -> tuple[Any, ...]:

@@ -22,7 +22,8 @@ from sonotheque.model.holdings import ItemStatus, Outcome, Receipt, ReceiptItem
 from sonotheque.model.identifiers import Isrc, holding_id_of
 from sonotheque.model.music import MatchKind
 from sonotheque.model.terms import Answer, Status, Use
-from sonotheque.vault import fixity
+from sonotheque.store.clock import utc_now
+from sonotheque.vault.audit import preserved_events
 
 NOW = "2026-11-20T10:00:00.000000Z"
 CC_BY = "https://creativecommons.org/licenses/by/4.0/"
@@ -321,7 +322,7 @@ def test_a_file_that_changes_after_it_was_looked_into_is_not_stored(
     # What is there now is deposited as what it is.
     item = only(accession.deposit(archive, [path], NOW))
     assert item.sha512 != plan.items[0].sha512
-    assert all(event.outcome is Outcome.PASS for event in fixity.audit(archive.roots, NOW))
+    assert all(check.passed for check in archive.audit(utc_now).run())
 
 
 def test_planning_writes_nothing(
@@ -366,4 +367,9 @@ def test_bytes_that_every_root_lost_come_back_with_a_deposit(
     events = archive.fixity.events_of(item.holding)
     healed = [event for event in events if event.outcome is Outcome.HEALED]
     assert {event.root for event in healed} == {"main", "copy-1"}
-    assert {e.outcome for e in fixity.audit(archive.roots, NOW)} == {Outcome.PASS}
+    audit = archive.audit(utc_now)
+    assert all(check.passed for check in audit.run())
+    # What was healed is kept in the vault together with the audit.
+    kept = archive.preserve_audits(audit)
+    assert len(kept) == 2
+    assert [e.outcome for e in preserved_events(archive.roots, kept[0])] == [Outcome.HEALED] * 2

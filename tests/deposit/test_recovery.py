@@ -14,7 +14,6 @@ from sonotheque.deposit.recovery import rebuild
 from sonotheque.errors import Corrupt
 from sonotheque.model.holdings import Receipt
 from sonotheque.model.identifiers import RecordingId, holding_id_of
-from sonotheque.vault import fixity
 
 NOW = "2026-11-21T00:00:00.000000Z"
 
@@ -27,9 +26,9 @@ def filled(
     for seed in (1, 2):
         music.file(tmp_path / "in" / f"{seed}.flac", seed, seconds=5)  # type: ignore[attr-defined]
     receipt = deposit(tmp_path / "in")
-    with archive.writing():
-        events = list(fixity.audit(archive.roots, NOW))
-        fixity.preserve(archive.vault, archive.replicas, events, NOW)
+    audit = archive.audit(lambda: NOW)
+    assert all(check.passed for check in audit.run())
+    archive.preserve_audits(audit)
     return archive, receipt, tmp_path / "in"
 
 
@@ -47,7 +46,9 @@ def facts(directory: Path) -> Iterator[object]:
             yield archive.decisions(recording.id, NOW)
             yield archive.catalogue.find(recording.description.title).total
             for deposit, at, item in Receipts(archive.database).about(recording.id):
-                yield deposit, at, item.path, item.sha512, item.decisions, item.version
+                yield deposit, at, item.path, item.sha512, item.decisions, item.version, item.roots
+            yield archive.fixity.events_of(holding_id_of(recording.id))
+        yield archive.fixity.counts()
         yield archive.ledger.checkpoint()
         yield len(archive.fingerprints)
 
@@ -65,9 +66,13 @@ def test_losing_the_database_loses_nothing(filled: tuple[Archive, Receipt, Path]
     rebuilt = rebuild(directory)
     assert list(facts(directory)) == before
     assert (rebuilt.recordings, rebuilt.receipts, rebuilt.statements) == (2, 1, 2)
-    assert rebuilt.fixity_events == 4
+    # Two holdings in two roots, read back by the deposit and checked by the audit.
+    assert rebuilt.fixity_events == 8
     with open_archive(directory) as restored:
         events = restored.fixity.events_of(holding_id_of(ids(receipt)[0]))
+        assert [(event.at, event.version) for event in events] == [(NOW, 1)] * 2 + [
+            (receipt.at, 1)
+        ] * 2
         assert {event.root for event in events} == {"main", "copy-1"}
 
 

@@ -162,7 +162,7 @@ def test_a_bucket_that_is_not_there(s3: str) -> None:
             attempt()
         assert caught.value.exit_code == 3
         assert "\n" not in caught.value.line()
-        assert "ucket" in caught.value.what
+        assert caught.value.what == "there is no such bucket"
 
 
 def test_a_server_that_is_away(serve_s3: Callable[..., Any]) -> None:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 import os
 import secrets
 import shutil
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import ocfl
 import pytest
 from obstore.store import MemoryStore
 
+from sonotheque.store import db
 from sonotheque.store.objectstore import ObjectStore, open_bucket
+from sonotheque.vault.audit import Audit
 from sonotheque.vault.buckets import BucketRoot
+from sonotheque.vault.fixity_log import FixityLog
 from sonotheque.vault.objects import KnownFile, Vault
+from sonotheque.vault.roots import Root
 
 
 @pytest.fixture(autouse=True)
@@ -101,5 +108,32 @@ def known(tmp_path: Path) -> Callable[[str, bytes], KnownFile]:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
         return KnownFile(path, hashlib.sha512(content).hexdigest())  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[FixityLog]:
+    engine = db.open_database(tmp_path / "fixity.db")
+    yield FixityLog(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def audit(log: FixityLog) -> Callable[..., Audit]:
+    """Makes audits with one log and one lock; each moment is later than the one before."""
+    lock = threading.Lock()
+    moments = itertools.count(1)
+
+    @contextmanager
+    def locked(_stopped: Callable[[], bool]) -> Iterator[None]:
+        with lock:
+            yield
+
+    def now() -> str:
+        return f"2026-11-21T10:00:00.{next(moments):06}Z"
+
+    def make(roots: Sequence[Root], *, heal: bool = False) -> Audit:
+        return Audit(roots, log, locked=locked, now=now, heal=heal)
 
     return make

@@ -12,14 +12,7 @@ import obstore
 import pytest
 from obstore.store import MemoryStore
 
-from sonotheque.errors import (
-    BadInput,
-    Corrupt,
-    EnvironmentFailure,
-    NotFound,
-    Refused,
-    SonothequeError,
-)
+from sonotheque.errors import BadInput, Corrupt, EnvironmentFailure, NotFound, Refused
 from sonotheque.model.identifiers import HoldingId
 from sonotheque.store.objectstore import PART_BYTES, ObjectStore, open_bucket
 from sonotheque.vault import ocfl, replicas
@@ -128,7 +121,7 @@ def test_a_source_that_does_not_verify_shows_nothing(main: Vault, remote: Bucket
     remote.adopt(main, ONE)
     main.write_version(ONE, {"z": b"z"}, message="", now=NOW)
     main.path_of(ONE, "z").unlink()
-    with pytest.raises(SonothequeError, match="not exist"):
+    with pytest.raises(Corrupt, match="not exist"):
         remote.adopt(main, ONE)
     inventory = remote.inventory(ONE)
     assert inventory and inventory.head == 1

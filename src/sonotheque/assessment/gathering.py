@@ -21,12 +21,12 @@ from sonotheque.assessment import ground
 from sonotheque.assessment.facts import Facts, FormatFacts, RootFacts
 from sonotheque.deposit.accession import DepositRecord
 from sonotheque.deposit.inspection import FUNCTION, inspect
-from sonotheque.errors import SonothequeError
+from sonotheque.errors import Corrupt, SonothequeError
 from sonotheque.model.holdings import FixityEvent, Outcome
 from sonotheque.model.identifiers import HoldingId, Sha512, recording_of
 from sonotheque.model.music import Recording
 from sonotheque.store.sandbox import Sandbox
-from sonotheque.vault import fixity, ocfl, replicas
+from sonotheque.vault import audit, fixity, ocfl, replicas
 from sonotheque.vault.objects import Vault
 from sonotheque.vault.roots import Root
 
@@ -34,7 +34,8 @@ SAMPLE_MAX = 20
 """Holdings that are audited whole at each run; another choice each time."""
 Progress = Callable[[str, int, int], None]
 """(stage, done, of how many): "gather"."""
-_SOUND = (Outcome.PASS, Outcome.HEALED)
+# What no inventory knows lies beside a copy that is whole.
+_SOUND = (Outcome.PASS, Outcome.HEALED, Outcome.STRAY)
 
 
 @dataclass
@@ -104,7 +105,7 @@ class _Gatherer:
             return
         recording = recording_of(newest.id)
         if recording is None:
-            if newest.id.startswith(fixity.AUDIT_PREFIX):
+            if newest.id.startswith(audit.AUDIT_PREFIX):
                 self.audits.append(newest.id)
             return
         self.counts.recordings += 1
@@ -214,14 +215,14 @@ def gather(archive: Archive, now: str, progress: Progress | None = None) -> Fact
     found.run(progress)
     counts = found.counts
     audits = sorted(found.audits)
-    checked, failed = _audit(roots, found.sample, now)
+    failed = tuple(_examine(archive, roots, found.sample, now))
     entries, problem = _verify_ledger(archive)
     return Facts(
         at=now,
         roots=tuple(_root(archive, place, found) for place in range(len(archive.roots))),
-        audits=tuple(audit.removeprefix(fixity.AUDIT_PREFIX) for audit in audits),
+        audits=tuple(run.removeprefix(audit.AUDIT_PREFIX) for run in audits),
         audit_events=_read_audit(roots, audits[-1]) if audits else 0,
-        checked_now=checked,
+        checked_now=len(found.sample),
         failed_now=failed,
         drill=drill(roots, found.smallest[1], now) if found.smallest else "nothing is held",
         formats=tuple(_decode(archive, found)),
@@ -257,21 +258,28 @@ def _root(archive: Archive, place: int, found: _Gatherer) -> RootFacts:
     )
 
 
-def _audit(
-    roots: Sequence[Root], sample: Sequence[HoldingId], now: str
-) -> tuple[int, tuple[str, ...]]:
-    """How many holdings were read whole in every root, and which copies were not as they should."""
-    failed = []
+def _examine(
+    archive: Archive, roots: Sequence[Root], sample: Sequence[HoldingId], now: str
+) -> Iterator[str]:
+    """Read these holdings whole in every root, by SHA-512 and from the medium; which files of
+    which copies were not as they should be."""
     for holding in sample:
-        for event in fixity.audit(roots, now, only=holding):
-            if event.outcome is not Outcome.PASS:
-                failed.append(f"{event.root}: {holding} {event.path}".strip())
-    return len(sample), tuple(failed)
+        name = ocfl.object_path(holding)
+        try:
+            expected = fixity.expect(roots, name)
+        except Corrupt as error:
+            yield f"{holding}: {error.what}"
+            continue
+        for root in roots:
+            known, _ = archive.fixity.known(name, root.name)
+            for event in fixity.examine(expected, root, now, known=known).events:
+                if event.outcome is not Outcome.PASS:
+                    yield f"{root.name}: {holding} {event.path} {event.outcome.value}"
 
 
-def _read_audit(roots: Sequence[Root], audit: HoldingId) -> int:
+def _read_audit(roots: Sequence[Root], run: HoldingId) -> int:
     with contextlib.suppress(SonothequeError, OSError, msgspec.MsgspecError):
-        return len(fixity.preserved_events(roots, audit))
+        return sum(1 for _ in audit.preserved_events(roots, run))
     return 0
 
 
@@ -321,12 +329,13 @@ def drill(roots: Sequence[Root], holding: HoldingId, now: str) -> str:
             content = bytearray((place / path).read_bytes()) or bytearray(1)
             content[len(content) // 2] ^= 1
             (place / path).write_bytes(content)
-            seen = list(fixity.audit(scratch, now, heal=True))
-            again = list(fixity.audit(scratch, now))
+            expected = fixity.expect(scratch, ocfl.object_path(holding))
+            healed = fixity.heal(scratch, expected, scratch[0], now)
+            again = [fixity.examine(expected, root, now) for root in scratch]
         except (SonothequeError, OSError, StopIteration) as error:
             return str(error) or "no root has a holding to try it on"
-    if [event.path for event in seen if event.outcome is Outcome.HEALED] != [path]:
+    if [(event.path, event.outcome) for event in healed.events] != [(path, Outcome.HEALED)]:
         return "the damage was not healed"
-    if any(event.outcome is not Outcome.PASS for event in again):
+    if not all(check.passed for check in again):
         return "what was healed does not verify"
     return "healed"

@@ -64,8 +64,24 @@ def _keeping(commands: _Commands) -> None:
     deposit.add_argument(
         "--statements", type=Path, metavar="FILE", help="who allows what (TOML; see the handbook)"
     )
-    audit = _command(commands, "audit", "keeping:audit", "check every copy of every holding")
+    audit = _command(commands, "audit", "auditing:audit", "check every copy of every holding")
     audit.add_argument("--heal", action="store_true", help="replace what is wrong from a good copy")
+    audit.add_argument(
+        "--renew",
+        action="append",
+        default=[],
+        metavar="ROOT",
+        help="with --heal: this root was lost whole, fill it anew in the empty place it has now",
+    )
+    audit.add_argument("--only", metavar="ID", help="one recording alone")
+    audit.add_argument(
+        "--within", metavar="SPAN", help="leave out what was found whole so lately: 30d, 12h, 4w"
+    )
+    audit.add_argument("--rate", metavar="RATE", help="read so much from each root: 50MB/s")
+    audit.add_argument("--premis", type=Path, metavar="FILE", help="the events as PREMIS 3, too")
+    audit.add_argument(
+        "--run", dest="earlier", metavar="RUN", help="of this earlier run; nothing is checked"
+    )
     prove = _command(commands, "prove", "proving:prove", "how well is this archive preserved?")
     prove.add_argument(
         "--profile", choices=["ndsa2"], default="ndsa2", help="NDSA Levels 2.0 (the default)"
@@ -81,7 +97,6 @@ def _keeping(commands: _Commands) -> None:
     prove.add_argument("--out", type=Path, metavar="FILE", help="a page of it as well (HTML)")
     prove.add_argument("--language", choices=["en", "fr"], default="en", help="of the page")
     _command(commands, "rebuild", "keeping:rebuild", "restore the database from vault and ledger")
-    audit.add_argument("--only", metavar="ID", help="one recording alone")
 
 
 def _finding(commands: _Commands) -> None:

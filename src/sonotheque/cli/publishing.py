@@ -15,12 +15,12 @@ from sonotheque.cli.answer import Answer, progress
 from sonotheque.errors import BadInput, NotFound, Refused
 from sonotheque.model.identifiers import parse_recording_id
 from sonotheque.model.plans import Choice
+from sonotheque.quantities import parse_size
 from sonotheque.store.clock import utc_now
 
 if TYPE_CHECKING:
     from sonotheque.publication.edition import Edition
 
-_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "PB": 10**15}
 _SHOWN_MAX = 20
 _WITHDRAWAL_POLL_SECONDS = 5
 
@@ -170,19 +170,6 @@ def durability(arguments: Namespace) -> Answer:
     found = durability_tables.tables(given)
     document = {"assumptions": given, "tables": found}
     return Answer(document, "\n\n".join(text.table(one.head, one.rows) for one in found))
-
-
-def parse_size(written: str) -> int:
-    """ "10TB" in bytes, decimal units. Raises BadInput."""
-    number = written.upper().rstrip("BKMGTP ")
-    unit = written.upper()[len(number) :].strip() or "B"
-    try:
-        size = round(float(number) * _UNITS[unit if unit.endswith("B") else unit + "B"])
-    except (KeyError, ValueError, OverflowError):
-        size = 0
-    if size <= 0:
-        raise BadInput("is not a size", where=written, remedy="write it as 500GB or 10TB")
-    return size
 
 
 def _explained(choice: Choice) -> list[str]:

@@ -37,6 +37,7 @@ from sonotheque.model.holdings import (
 )
 from sonotheque.model.identifiers import (
     DepositId,
+    HoldingId,
     RecordingId,
     Sha512,
     holding_id_of,
@@ -88,12 +89,28 @@ class AccessionPlan:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepositRecord:
     """What a holding keeps of a deposit, as deposits/<deposit>/<name>.json. The item's version
-    and roots are not in it: it is written before they are known."""
+    and roots are not in it: it is written before they are known. `roots` are those in which the
+    version that it came with was going to be written and read back."""
 
     deposit: DepositId
     at: str
     source: str
     item: ReceiptItem
+    roots: tuple[str, ...] = ()
+
+
+def read_back(holding: HoldingId, version: int, root: str, at: str) -> FixityEvent:
+    """That a deposit wrote this version of a holding and read it back in this root."""
+    return FixityEvent(
+        holding=holding,
+        root=root,
+        outcome=Outcome.PASS,
+        at=at,
+        agent=AGENT,
+        detail="read back after it was written",
+        version=version,
+        method=fixity.SHA512,
+    )
 
 
 def deposit(
@@ -395,19 +412,10 @@ def _store(archive: Archive, plan: AccessionPlan, item: PlannedItem) -> ReceiptI
         holding = _write(archive, plan, item, item.recording, receipt)
     elif all(root.has_object(ocfl.object_path(holding.id)) for root in archive.roots):
         brought = KnownFile(item.file.path, item.sha512)
-        archive.fixity.record(fixity.heal_from(archive.roots, holding.id, brought, plan.at))
+        healed = list(fixity.heal_from(archive.roots, holding.id, brought, plan.at))
+        archive.fixity.record(healed, run_at=plan.at)
     names = replicate(archive.vault, archive.replicas, holding.id)
-    archive.fixity.record(
-        FixityEvent(
-            holding=holding.id,
-            root=name,
-            outcome=Outcome.PASS,
-            at=plan.at,
-            agent=AGENT,
-            detail="read back after it was written",
-        )
-        for name in names
-    )
+    archive.fixity.record(read_back(holding.id, holding.version, name, plan.at) for name in names)
     return replace(receipt, version=holding.version, roots=names)
 
 
@@ -427,7 +435,13 @@ def _write(
         "recording.json": _json(recording),
         "statements.json": _json(archive.ledger.statements_about(recording.id)),
         f"deposits/{plan.deposit}/{name}.json": _json(
-            DepositRecord(deposit=plan.deposit, at=plan.at, source=plan.source, item=receipt)
+            DepositRecord(
+                deposit=plan.deposit,
+                at=plan.at,
+                source=plan.source,
+                item=receipt,
+                roots=tuple(root.name for root in archive.roots),
+            )
         ),
     }
     if fingerprints:

@@ -7,6 +7,7 @@ refused are in no holding, so a restored receipt lists what was accepted.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,15 +16,15 @@ import msgspec
 
 from sonotheque.archive import Archive
 from sonotheque.config import Config, read_config
-from sonotheque.deposit.accession import DepositRecord
+from sonotheque.deposit.accession import DepositRecord, read_back
 from sonotheque.deposit.receipts import Receipts
-from sonotheque.errors import SonothequeError
-from sonotheque.model.holdings import Holding, Receipt
+from sonotheque.errors import Corrupt, SonothequeError
+from sonotheque.model.holdings import FixityEvent, Holding, Receipt
 from sonotheque.model.identifiers import DepositId, HoldingId, recording_of
 from sonotheque.model.music import Recording
 from sonotheque.rights import ledger
 from sonotheque.store import files
-from sonotheque.vault import fixity, replicas
+from sonotheque.vault import audit, ocfl, replicas
 
 Progress = Callable[[str, int, int], None]
 """(stage, done, of how many): "rebuild"; how many there are is not known before the end."""
@@ -48,7 +49,7 @@ def rebuild(directory: Path, progress: Progress | None = None) -> Rebuilt:
     """
     config = read_config(directory)
     aside = config.database.with_name(config.database.name + ".before-rebuild")
-    with files.exclusive(config.lock):
+    with files.exclusive(config.lock), files.exclusive(config.audit_lock):
         if config.database.exists() and not aside.exists():
             _merge_journal(config)
             files.move(config.database, aside)
@@ -86,28 +87,30 @@ def _refill(archive: Archive, progress: Progress | None) -> Rebuilt:
     statements = ledger.restore(archive.database, archive.config.ledger, archive.signer.verifier)
     receipts = Receipts(archive.database)
     deposits: dict[DepositId, Receipt] = {}
-    batch: list[Recording] = []
+    batch: list[tuple[Holding, Recording | None, list[FixityEvent]]] = []
     audits: list[HoldingId] = []
     recordings = events = 0
     for number, holding in enumerate(replicas.holdings(archive.roots), 1):
         id_ = recording_of(holding.id)
-        if id_ is not None:
+        if id_ is None:
+            batch.append((holding, None, []))
+            if holding.id.startswith(audit.AUDIT_PREFIX):
+                audits.append(holding.id)
+        else:
             recordings += 1
             receipts.intend({file.sha512: id_ for file in holding.audio})
-            batch.append(_restore_recording(archive, holding, deposits))
-        elif holding.id.startswith(fixity.AUDIT_PREFIX):
-            audits.append(holding.id)
+            batch.append((holding, *_restore_recording(archive, holding, deposits)))
         if len(batch) == _BATCH:
-            archive.catalogue.add(batch)
+            events += _add(archive, batch)
             batch.clear()
         if progress:
             progress("rebuild", number, number)
-    archive.catalogue.add(batch)
-    # Named by their time, and the newest event is the one that counts.
-    for audit in sorted(audits):
-        found = fixity.preserved_events(archive.roots, audit)
-        archive.fixity.record(found)
-        events += len(found)
+    events += _add(archive, batch)
+    # Named by their time.
+    for run in sorted(audits):
+        found = audit.preserved_events(archive.roots, run)
+        events += archive.fixity.restore(found, run_at=run.removeprefix(audit.AUDIT_PREFIX))
+    archive.fixity.sort()
     for receipt in deposits.values():
         receipts.add(receipt)
     return Rebuilt(
@@ -118,15 +121,25 @@ def _refill(archive: Archive, progress: Progress | None) -> Rebuilt:
     )
 
 
+def _add(archive: Archive, batch: list[tuple[Holding, Recording | None, list[FixityEvent]]]) -> int:
+    """Take in what holdings say of themselves; how many fixity events that were."""
+    archive.catalogue.add([recording for _, recording, _ in batch if recording])
+    archive.fixity.acknowledge((holding.id, holding.version) for holding, _, _ in batch)
+    return archive.fixity.restore(event for _, _, events in batch for event in events)
+
+
 def _restore_recording(
     archive: Archive, holding: Holding, deposits: dict[DepositId, Receipt]
-) -> Recording:
-    """The recording as the holding describes it; its deposits are added to `deposits`."""
+) -> tuple[Recording, list[FixityEvent]]:
+    """The recording as the holding describes it, and what its deposits saw in each root; they
+    are added to `deposits`."""
 
     def read(path: str) -> bytes:
         return replicas.read(archive.roots, holding.id, path)
 
     recording = msgspec.json.decode(read("recording.json"), type=Recording)
+    inventories = _inventories(archive, holding.id)
+    events: list[FixityEvent] = []
     for file in holding.files:
         if file.path.startswith("deposits/"):
             record = msgspec.json.decode(read(file.path), type=DepositRecord)
@@ -134,6 +147,32 @@ def _restore_recording(
                 record.deposit,
                 Receipt(deposit=record.deposit, at=record.at, source=record.source, items=()),
             )
-            item = replace(record.item, version=holding.version)
+            version = _version_of(file.path, holding, inventories)
+            item = replace(record.item, version=version, roots=record.roots)
             deposits[record.deposit] = replace(receipt, items=(*receipt.items, item))
-    return recording
+            events += [
+                read_back(holding.id, version, root, record.at)
+                for root in record.roots
+                # A deposit that was cut short has not come to a root that lacks the version.
+                if root in inventories and inventories[root].head >= version
+            ]
+    return recording, events
+
+
+def _inventories(archive: Archive, holding: HoldingId) -> dict[str, ocfl.Inventory]:
+    """By the roots' names, what those in which it verifies say that they have of `holding`."""
+    found = {}
+    for root in archive.roots:
+        with contextlib.suppress(Corrupt):
+            if inventory := root.inventory(holding):
+                found[root.name] = inventory
+    return found
+
+
+def _version_of(path: str, holding: Holding, inventories: dict[str, ocfl.Inventory]) -> int:
+    """The version with which the file `path` came."""
+    newest = max(inventories.values(), key=lambda inventory: inventory.head)
+    for number, block in enumerate(newest.versions, 1):
+        if any(path in paths for paths in block["state"].values()):
+            return number
+    return holding.version

@@ -36,11 +36,15 @@ class Holding:
 
 
 class Outcome(StrEnum):
-    """Outcome of a fixity check (PREMIS eventOutcome)."""
+    """Outcome of a fixity check (PREMIS eventOutcomeDetailNote)."""
 
     PASS = "pass"
     CORRUPT = "corrupt"
     MISSING = "missing"
+    STALE = "stale"
+    """Whole in itself, but an older version than is known of."""
+    STRAY = "stray"
+    """No inventory knows it. It is left to a person."""
     HEALED = "healed"
     LOST = "lost"
     """Wrong here, and no other root has a copy that verifies."""
@@ -48,7 +52,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FixityEvent:
-    """One check of one holding in one root. `path` names the file that is wrong, if one is."""
+    """One check of one holding in one root. `path` names the file that is wrong, if one is.
+
+    `version` is the one that was asked for, 0 where no inventory says; `method` names the
+    digests that were compared. All events of one check have one `at`.
+    """
 
     holding: HoldingId
     root: str
@@ -57,6 +65,8 @@ class FixityEvent:
     agent: str
     path: str = ""
     detail: str = ""
+    version: int = 0
+    method: str = ""
 
 
 class ItemStatus(StrEnum):

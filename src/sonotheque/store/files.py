@@ -15,6 +15,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
 import time
 import unicodedata
@@ -189,6 +190,33 @@ def sha512_of(path: Path) -> str:
         return hashlib.file_digest(reader, "sha512").hexdigest()
 
 
+def fresh_blocks(path: str) -> Iterator[bytes]:
+    """The bytes of the file, in blocks of CHUNK_BYTES at most, as the disk gives them now: what
+    the page cache has of it is dropped first. Raises BadInput for what is no file."""
+    try:
+        # O_NONBLOCK, so that a pipe in the place of a file is not waited for.
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        raise explain(error, Path(path)) from error
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise BadInput("is not a file", where=path, remedy="move it out of the way")
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        # One byte more than there is: the end of a small file is seen by its first read.
+        size, left = min(status.st_size + 1, CHUNK_BYTES), status.st_size
+        while block := os.read(descriptor, size):
+            yield block
+            left -= len(block)
+            if left == 0:
+                break
+    except OSError as error:
+        raise explain(error, Path(path)) from error
+    finally:
+        os.close(descriptor)
+
+
 def sha512_from_disk(path: Path, pace: Callable[[int], None] | None = None) -> str:
     """As `sha512_of`, but what the page cache has of the file is dropped first, so that the
     disk is asked. `pace` is told the bytes of each block that was read; it may wait.
@@ -208,19 +236,26 @@ def sha512_from_disk(path: Path, pace: Callable[[int], None] | None = None) -> s
 
 
 @contextlib.contextmanager
-def exclusive(path: Path, *, wait_seconds: float = 0) -> Iterator[None]:
+def exclusive(
+    path: Path,
+    *,
+    wait_seconds: float = 0,
+    stopped: Callable[[], bool] = lambda: False,
+    busy: str = "another sonotheque is writing to this archive",
+) -> Iterator[None]:
     """Hold the lock file `path`: one writer at a time.
 
-    Raises EnvironmentFailure where it is still taken after `wait_seconds`.
+    Raises EnvironmentFailure, saying that it is `busy`, where it is still taken after
+    `wait_seconds` or when waiting is `stopped`.
     """
     with _reported(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         deadline = time.monotonic() + wait_seconds
         while not _locked(descriptor):
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= deadline or stopped():
                 raise EnvironmentFailure(
-                    "another sonotheque is writing to this archive",
+                    busy,
                     where=str(path.parent),
                     remedy="wait for it to end, then run the command again",
                 )

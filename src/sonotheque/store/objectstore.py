@@ -146,10 +146,13 @@ class ObjectStore:
             except FileNotFoundError:
                 return None
 
-    def list(self, *, after: str = "") -> Iterator[str]:
-        """Every key, in order; those alone that sort behind `after`. A page at a time."""
-        with self._reported(""):
-            for page in obstore.list(self._client, offset=after or None, chunk_size=1000):
+    def list(self, *, below: str = "", after: str = "") -> Iterator[str]:
+        """Every key, or every one below the directory `below`, in order; those alone that sort
+        behind `after`. A page at a time."""
+        with self._reported(below):
+            for page in obstore.list(
+                self._client, below or None, offset=after or None, chunk_size=1000
+            ):
                 for meta in page:
                     yield meta["path"]
 
@@ -199,10 +202,9 @@ class ObjectStore:
         where = f"{self.where}/{key}" if key else self.where
         try:
             yield
-        except FileNotFoundError:
-            raise EnvironmentFailure(
-                "there is no such bucket", where=self.where, remedy="make it, or correct its name"
-            ) from None
+        except FileNotFoundError as error:
+            # That a key is missing is an answer where it is asked for; here it is the bucket.
+            raise self._no_bucket() from error
         except (PermissionDeniedError, UnauthenticatedError) as error:
             raise EnvironmentFailure(
                 f"access denied ({_reason(error)})",
@@ -214,11 +216,18 @@ class ObjectStore:
                 f"is no key that a store takes ({_reason(error)})", where=where, remedy="rename it"
             ) from error
         except (BaseError, OSError) as error:
+            if _reason(error) == "NoSuchBucket":
+                raise self._no_bucket() from error
             raise EnvironmentFailure(
                 f"the store did not answer as it should ({_reason(error)})",
                 where=where,
                 remedy=_AGAIN,
             ) from error
+
+    def _no_bucket(self) -> EnvironmentFailure:
+        return EnvironmentFailure(
+            "there is no such bucket", where=self.where, remedy="make it, or correct its name"
+        )
 
 
 def open_bucket(url: str, endpoint: str = "") -> ObjectStore:

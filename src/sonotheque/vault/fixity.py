@@ -1,50 +1,252 @@
-"""Fixity: is every copy still what was deposited, and if not, is there one to heal it from?
+"""Fixity: is one copy still what was deposited, and if not, is there one to heal it from?
 
-An audit reads every file of every object in every root. What a file must hold is known from the
-newest inventory that verifies in any root, so that a copy that is stale, cut short, swapped or
+What an object must hold is known from the newest inventory that verifies in any root, and from
+the newest version that the log knows of, so that a copy that is stale, cut short, swapped or
 whole but wrong is told from a sound one. Healing replaces only files that fail, and only with
 bytes that verify.
+
+A glance compares BLAKE3 digests, which were computed from the very bytes that had the right
+SHA-512; whatever it doubts is examined by SHA-512.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 
-import msgspec
-from sqlalchemy import Engine, text
+from blake3 import blake3
 
-from sonotheque.errors import Corrupt
+from sonotheque.errors import Corrupt, EnvironmentFailure, SonothequeError, one_line
 from sonotheque.model.holdings import FixityEvent, Outcome
 from sonotheque.model.identifiers import HoldingId
-from sonotheque.store import db, files
+from sonotheque.store import files
 from sonotheque.vault import ocfl
-from sonotheque.vault.objects import AGENT, KnownFile, Vault
-from sonotheque.vault.replicas import object_names, read, replicate, require_present
-from sonotheque.vault.roots import Root
+from sonotheque.vault.objects import AGENT, KnownFile
+from sonotheque.vault.roots import Pace, Root
 
-AUDIT_PREFIX = "urn:sonotheque:audit:"
-EVENTS_NAME = "events.jsonl"
+BLAKE3, SHA512 = "blake3", "sha512"
+_SUM_BYTES = 32
+_LOST = ""
+"""In place of the digest of what no root has whole: no bytes have it."""
+_NOWHERE = "no root has a copy that verifies"
 
 
-def audit(
-    roots: Sequence[Root], now: str, *, heal: bool = False, only: HoldingId | None = None
-) -> Iterator[FixityEvent]:
-    """Check every object (or `only` one) in every root, the primary first.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the log knows of an object: the newest version that was acknowledged or seen, and the
+    BLAKE3 digests of all its files, in the order of their paths, as of the inventory that has
+    this SHA-512; both empty where no audit has learnt them."""
 
-    Yields one PASS an object and root, or one event a wrong file; with `heal`, a wrong file is
-    replaced from a root where it verifies (HEALED) or reported LOST. A whole object that is
-    missing is one event with an empty path. Raises EnvironmentFailure where a root is away.
+    holding: HoldingId
+    version: int
+    inventory: bytes = b""
+    sums: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What came of checking the object `name` in one root: one PASS, or an event for each file
+    that is not as it should be. `learnt` is what is known of the object from now on, if that is
+    more than before."""
+
+    name: str
+    root: str
+    events: tuple[FixityEvent, ...]
+    learnt: Known | None
+    by_sha512: bool
+    byte_count: int = 0
+
+    @property
+    def passed(self) -> bool:
+        return self.events[0].outcome is Outcome.PASS
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the object `name` must hold in every root: path → SHA-512, in the order of the paths.
+    The sidecar of an older inventory that no root has whole is not in it.
+
+    `copies` has, by the root's name, the inventory that each root has itself, where it verifies.
     """
-    require_present(roots)
-    if only:
-        names: Iterable[str] = [ocfl.object_path(only)]
-    else:
-        names = object_names(roots)
-    for name in names:
-        yield from _audit_object(roots, name, now, heal)
+
+    holding: HoldingId
+    name: str
+    version: int
+    document: bytes
+    digests: Mapping[str, str]
+    copies: Mapping[str, tuple[ocfl.Inventory, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wrong:
+    path: str
+    outcome: Outcome
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What is read of one object in one root, from the medium. Raises Corrupt where a file cannot
+    be read, EnvironmentFailure only where the whole root is away."""
+
+    root: Root
+    name: str
+    pace: Pace | None
+    byte_count: int = 0
+
+    def blocks(self, path: str) -> Iterator[bytes]:
+        try:
+            for block in self.root.fresh_blocks(self.name, path):
+                self.byte_count += len(block)
+                if self.pace:
+                    self.pace(len(block))
+                yield block
+        except SonothequeError as error:
+            if isinstance(error, EnvironmentFailure) and not self.root.present:
+                raise
+            raise Corrupt(f"cannot be read ({error.what})") from error
+
+    def sums(self, path: str) -> tuple[str, bytes]:
+        """SHA-512 and BLAKE3 of one file."""
+        sha512, quick = hashlib.sha512(), blake3()
+        for block in self.blocks(path):
+            sha512.update(block)
+            quick.update(block)
+        return sha512.hexdigest(), quick.digest()
+
+    def blake3(self, path: str) -> bytes:
+        quick = blake3()
+        for block in self.blocks(path):
+            quick.update(block)
+        return quick.digest()
+
+
+def glance(root: Root, name: str, known: Known, now: str, pace: Pace | None) -> Checked | None:
+    """PASS where the copy is, file by file, what the log knows by BLAKE3 of its newest version.
+
+    None where anything is otherwise, for whatever reason: then it must be examined.
+    """
+    reading = _Reading(root, name, pace)
+    with contextlib.suppress(Corrupt, ValueError):
+        document = b"".join(reading.blocks(ocfl.INVENTORY))
+        if hashlib.sha512(document).digest() != known.inventory:
+            return None
+        paths = ocfl.file_paths(document)
+        if len(known.sums) != _SUM_BYTES * len(paths) or any(root.strays(name, paths)):
+            return None
+        for start, path in zip(range(0, len(known.sums), _SUM_BYTES), paths, strict=True):
+            # The inventory was compared by its SHA-512 just now.
+            if path == ocfl.INVENTORY:
+                continue
+            if reading.blake3(path) != known.sums[start : start + _SUM_BYTES]:
+                return None
+        event = _event(known, root, now, _Wrong("", Outcome.PASS), BLAKE3)
+        return _checked(name, root, [event], None, reading)
+    return None
+
+
+def expect(roots: Sequence[Root], name: str) -> Expected:
+    """What the newest inventory that verifies in any root asks for.
+
+    Raises Corrupt where none does, or where two contradict each other: which of them is right
+    is for a person to say.
+    """
+    copies = {}
+    for root in roots:
+        with contextlib.suppress(Corrupt):
+            inventory, document = root.read_inventory(name)
+            if ocfl.object_path(inventory.id) == name:
+                copies[root.name] = (inventory, document)
+    if not copies:
+        raise Corrupt("no root has an inventory that verifies", where=name)
+    inventory, document = max(copies.values(), key=lambda copy: copy[0].head)
+    if not all(inventory.continues(other) for other, _ in copies.values()):
+        raise Corrupt("the roots hold different histories of it", where=name)
+    digests: dict[str, str] = dict(inventory.content_paths())
+    for place in ("", f"v{inventory.head}/"):
+        digests |= _pair_digests(place, document)
+    for number in range(1, inventory.head):
+        version = f"v{number}"
+        for root in roots:
+            with contextlib.suppress(Corrupt):
+                older, its_document = root.read_inventory(name, version)
+                if older.head == number and inventory.continues(older):
+                    digests |= _pair_digests(f"{version}/", its_document)
+                    break
+        else:
+            digests[f"{version}/{ocfl.INVENTORY}"] = _LOST
+    digests[ocfl.OBJECT_MARKER[0]] = ocfl.digest_of(ocfl.OBJECT_MARKER[1])
+    return Expected(
+        holding=inventory.id,
+        name=name,
+        version=inventory.head,
+        document=document,
+        digests={path: digests[path] for path in ocfl.file_paths(document) if path in digests},
+        copies=copies,
+    )
+
+
+def examine(
+    expected: Expected,
+    root: Root,
+    now: str,
+    *,
+    known: Known | None = None,
+    pace: Pace | None = None,
+) -> Checked:
+    """Compare every file of the copy in `root` by SHA-512, and learn its BLAKE3."""
+    reading = _Reading(root, expected.name, pace)
+    wrong, sums = _compare(expected, reading)
+    told = _condensed(expected, root, wrong) + _forgotten(expected, known, Outcome.STALE)
+    return _answer(expected, reading, told, sums, now)
+
+
+def heal(
+    roots: Sequence[Root], expected: Expected, root: Root, now: str, *, known: Known | None = None
+) -> Checked:
+    """As `examine`, but what is wrong is replaced from wherever it verifies and read back
+    (HEALED); what verifies nowhere is LOST. The caller holds the archive's lock."""
+    reading = _Reading(root, expected.name, None)
+    wrong, sums = _compare(expected, reading)
+    healed: dict[str, str] = {}
+    if _condensed(expected, root, wrong) != wrong or not root.has_object(expected.name):
+        healed = _adopt(roots, expected, root)
+    if not healed:
+        healed = _restore(roots, expected, root, wrong)
+    if healed:
+        wrong, sums = _compare(expected, reading)
+    left = {one.path for one in wrong if one.outcome is not Outcome.STRAY}
+    told = [
+        _Wrong(path, Outcome.HEALED, detail)
+        for path, detail in healed.items()
+        if path not in left and (path or not left)
+    ]
+    for one in wrong:
+        if one.outcome is Outcome.STRAY:
+            told.append(one)
+        else:
+            detail = "does not read back" if one.path in healed else _NOWHERE
+            told.append(_Wrong(one.path, Outcome.LOST, detail))
+    told += _forgotten(expected, known, Outcome.LOST)
+    return _answer(expected, reading, told, sums, now)
+
+
+def despair(
+    root: Root, name: str, error: Corrupt, now: str, *, known: Known | None, healing: bool
+) -> Checked | None:
+    """What to say of the copy in `root` of an object that nobody can say the content of, because
+    of `error`. None where it is neither there nor known to have been."""
+    there = root.has_object(name)
+    if not there and known is None:
+        return None
+    outcome = Outcome.CORRUPT if there else Outcome.MISSING
+    wrong = _Wrong(
+        ocfl.INVENTORY if there else "", Outcome.LOST if healing else outcome, error.what
+    )
+    about = known or Known(HoldingId(one_line(name)), 0)
+    return _checked(name, root, [_event(about, root, now, wrong)], None, _Reading(root, name, None))
 
 
 def heal_from(
@@ -55,158 +257,15 @@ def heal_from(
     What no root has any more, somebody who still has it brings back. Raises Corrupt where no
     inventory says that the holding has these bytes at all.
     """
-    expected = _expected(roots, ocfl.object_path(holding))
+    expected = expect(roots, ocfl.object_path(holding))
+    about = Known(holding, expected.version)
     paths = [path for path, digest in expected.digests.items() if digest == file.sha512]
     for root in roots:
         for path in paths:
             if root.digest(expected.name, path) != file.sha512:
                 root.restore_file(expected.name, path, files.blocks(file.path), file.sha512)
-                detail = "from a deposit of the same bytes"
-                yield _event(expected, root, now, Outcome.HEALED, path=path, detail=detail)
-
-
-def preserve(
-    primary: Vault, replicas: Sequence[Root], events: Sequence[FixityEvent], now: str
-) -> HoldingId:
-    """Keep an audit run as a small holding of its own, in every root."""
-    holding = HoldingId(f"{AUDIT_PREFIX}{now}")
-    lines = b"".join(msgspec.json.encode(event) + b"\n" for event in events)
-    primary.write_version(holding, {EVENTS_NAME: lines}, message="fixity audit", now=now)
-    replicate(primary, replicas, holding)
-    return holding
-
-
-def preserved_events(roots: Sequence[Root], holding: HoldingId) -> list[FixityEvent]:
-    """The events of an audit run that `preserve` kept."""
-    lines = read(roots, holding, EVENTS_NAME).splitlines()
-    return [msgspec.json.decode(line, type=FixityEvent) for line in lines]
-
-
-class FixityLog:
-    """The fixity events of an archive, for looking up; audit runs in the vault restore it."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        db.apply_schema(engine, resources.files(__package__).joinpath("fixity.sql").read_text())
-
-    def record(self, events: Iterable[FixityEvent]) -> None:
-        rows = [msgspec.to_builtins(event) for event in events]
-        if not rows:
-            return
-        with self._engine.begin() as connection:
-            connection.execute(
-                text(
-                    "INSERT INTO fixity_event (holding, root, outcome, at, agent, path, detail)"
-                    " VALUES (:holding, :root, :outcome, :at, :agent, :path, :detail)"
-                ),
-                rows,
-            )
-
-    def events_of(self, holding: HoldingId) -> tuple[FixityEvent, ...]:
-        """Every event of `holding`, newest first."""
-        with self._engine.connect() as connection:
-            rows = connection.execute(
-                text(
-                    "SELECT holding, root, outcome, at, agent, path, detail FROM fixity_event"
-                    " WHERE holding = :holding ORDER BY number DESC"
-                ),
-                {"holding": holding},
-            )
-            return tuple(msgspec.convert(dict(row._mapping), FixityEvent) for row in rows)
-
-    def last_audit_at(self) -> str | None:
-        """When the newest check was made; None before the first."""
-        with self._engine.connect() as connection:
-            found = connection.execute(text("SELECT max(at) FROM fixity_event")).scalar_one()
-        return str(found) if found else None
-
-    def counts(self) -> dict[str, int]:
-        """Latest outcome → number of (holding, root) pairs."""
-        with self._engine.connect() as connection:
-            rows = connection.execute(
-                text(
-                    "SELECT outcome, count(*) AS pairs FROM fixity_event WHERE number IN"
-                    " (SELECT max(number) FROM fixity_event GROUP BY holding, root)"
-                    " GROUP BY outcome"
-                )
-            )
-            return {row.outcome: row.pairs for row in rows}
-
-
-_LOST = ""
-"""In place of the digest of what no root has whole: no bytes have it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Expected:
-    """What the files of the object at `name` (below a root) must hold: path → digest."""
-
-    holding: HoldingId
-    name: str
-    digests: dict[str, str]
-
-
-def _audit_object(roots: Sequence[Root], name: str, now: str, heal: bool) -> Iterator[FixityEvent]:
-    try:
-        expected = _expected(roots, name)
-    except Corrupt as error:
-        for root in roots:
-            if root.has_object(name):
-                yield FixityEvent(
-                    holding=HoldingId(name),
-                    root=root.name,
-                    outcome=Outcome.LOST if heal else Outcome.CORRUPT,
-                    at=now,
-                    agent=AGENT,
-                    path=ocfl.INVENTORY,
-                    detail=error.what,
-                )
-        return
-    for root in roots:
-        wrong = list(_wrong_files(root, expected))
-        if not wrong:
-            yield _event(expected, root, now, Outcome.PASS)
-        elif not heal:
-            for path, outcome in wrong:
-                yield _event(expected, root, now, outcome, path=path)
-        else:
-            yield from _heal(roots, root, expected, wrong, now)
-
-
-def _expected(roots: Sequence[Root], name: str) -> _Expected:
-    """What the newest inventory that verifies in any root asks for.
-
-    Raises Corrupt where none does, or where two contradict each other: which of them is right
-    is for a person to say.
-    """
-    found = []
-    for root in roots:
-        try:
-            inventory, document = root.read_inventory(name)
-        except Corrupt:
-            continue
-        if ocfl.object_path(inventory.id) == name:
-            found.append((inventory, document))
-    if not found:
-        raise Corrupt("no root has an inventory that verifies", where=name)
-    inventory, document = max(found, key=lambda candidate: candidate[0].head)
-    if not all(inventory.continues(other) for other, _ in found):
-        raise Corrupt("the roots hold different histories of it", where=name)
-    digests: dict[str, str] = dict(inventory.content_paths())
-    for place in ("", f"v{inventory.head}/"):
-        digests |= _pair_digests(place, document)
-    for number in range(1, inventory.head):
-        version = f"v{number}"
-        for root in roots:
-            with contextlib.suppress(Corrupt):
-                older, document = root.read_inventory(name, version)
-                if older.head == number and inventory.continues(older):
-                    digests |= _pair_digests(f"{version}/", document)
-                    break
-        else:
-            digests[f"{version}/{ocfl.INVENTORY}"] = _LOST
-    digests[ocfl.OBJECT_MARKER[0]] = ocfl.digest_of(ocfl.OBJECT_MARKER[1])
-    return _Expected(inventory.id, name, digests)
+                healed = _Wrong(path, Outcome.HEALED, "from a deposit of the same bytes")
+                yield _event(about, root, now, healed)
 
 
 def _pair_digests(place: str, document: bytes) -> dict[str, str]:
@@ -216,58 +275,150 @@ def _pair_digests(place: str, document: bytes) -> dict[str, str]:
     }
 
 
-def _wrong_files(root: Root, expected: _Expected) -> Iterator[tuple[str, Outcome]]:
-    if not root.has_object(expected.name):
-        yield "", Outcome.MISSING
-        return
-    for path, digest in sorted(expected.digests.items()):
-        match root.digest(expected.name, path):
-            case None:
-                yield path, Outcome.MISSING
-            case found if found != digest:
-                yield path, Outcome.CORRUPT
+def _compare(expected: Expected, reading: _Reading) -> tuple[list[_Wrong], bytes]:
+    """What is wrong with the copy, and where nothing is, the BLAKE3 of all its files."""
+    root, name = reading.root, expected.name
+    if not root.has_object(name):
+        return [_Wrong("", Outcome.MISSING)], b""
+    wrong, sums = [], []
+    for path, digest in expected.digests.items():
+        try:
+            sha512, quick = reading.sums(path)
+        except Corrupt as error:
+            if root.size(name, path) is None:
+                wrong.append(_Wrong(path, Outcome.MISSING))
+            else:
+                wrong.append(_Wrong(path, Outcome.CORRUPT, error.what))
+            continue
+        sums.append(quick)
+        if sha512 != digest:
+            wrong.append(_Wrong(path, Outcome.CORRUPT, _instead(expected, root, path, sha512)))
+    wrong += [
+        _Wrong(one_line(path), Outcome.STRAY, "no inventory knows it")
+        for path in root.strays(name, ocfl.file_paths(expected.document))
+    ]
+    return wrong, b"" if wrong else b"".join(sums)
 
 
-def _heal(
-    roots: Sequence[Root],
-    root: Root,
-    expected: _Expected,
-    wrong: list[tuple[str, Outcome]],
-    now: str,
-) -> Iterator[FixityEvent]:
-    paths = sorted(expected.digests) if wrong[0][0] == "" else [path for path, _ in wrong]
+def _instead(expected: Expected, root: Root, path: str, sha512: str) -> str:
+    """What stands in the place of a file, where that can be told."""
+    others = [other for other, digest in expected.digests.items() if digest == sha512]
+    if others:
+        return f"has the bytes of {others[0]}"
+    if path == ocfl.INVENTORY:
+        with contextlib.suppress(Corrupt):
+            inventory, _ = root.read_inventory(expected.name)
+            if inventory.id != expected.holding:
+                return f"is the inventory of {inventory.id}"
+            return f"is the inventory of version {inventory.head}"
+    return ""
+
+
+def _condensed(expected: Expected, root: Root, wrong: list[_Wrong]) -> list[_Wrong]:
+    """`wrong` itself, or where the copy is only older than it should be, just that it is."""
+    if root.name not in expected.copies:
+        return wrong
+    own = expected.copies[root.name][0].head
+    newer = {ocfl.INVENTORY, ocfl.SIDECAR}
+    strays = [one for one in wrong if one.outcome is Outcome.STRAY]
+    if own == expected.version or any(
+        one.path not in newer and ocfl.version_of(one.path) <= own
+        for one in wrong
+        if one.outcome is not Outcome.STRAY
+    ):
+        return wrong
+    return [_Wrong("", Outcome.STALE, f"version {own} of {expected.version}"), *strays]
+
+
+def _adopt(roots: Sequence[Root], expected: Expected, root: Root) -> dict[str, str]:
+    """Bring the versions that `root` lacks from a root that has them all, each whole or not at
+    all: path ("") → from where, or nothing where no root has them all."""
+    for source in roots:
+        inventory, _ = expected.copies.get(source.name, (None, b""))
+        if source is not root and inventory and inventory.head == expected.version:
+            with contextlib.suppress(Corrupt):
+                root.adopt(source, expected.holding)
+                return {"": f"from root {source.name}"}
+    return {}
+
+
+def _restore(
+    roots: Sequence[Root], expected: Expected, root: Root, wrong: list[_Wrong]
+) -> dict[str, str]:
+    """Replace each wrong file for which any root has the bytes: path → from where."""
+    if wrong == [_Wrong("", Outcome.MISSING)]:
+        paths = list(expected.digests)
+    else:
+        paths = [one.path for one in wrong if one.outcome is not Outcome.STRAY]
+    # What leads to the content comes after the content.
+    paths.sort(key=lambda path: (path == ocfl.SIDECAR, path == ocfl.INVENTORY))
+    healed = {}
     for path in paths:
         digest = expected.digests[path]
-        source = _source(roots, expected, digest)
-        if source is None:
-            detail = "no root has a copy that verifies"
-            yield _event(expected, root, now, Outcome.LOST, path=path, detail=detail)
-            continue
-        place, name = source
-        root.restore_file(expected.name, path, place.blocks(expected.name, name), digest)
-        # By the root's name: an event is preserved, and no path of this machine belongs in it.
-        detail = f"from root {place.name}: {name}"
-        yield _event(expected, root, now, Outcome.HEALED, path=path, detail=detail)
+        for source, name in _sources(roots, expected, digest):
+            with contextlib.suppress(Corrupt):
+                content = source.blocks(expected.name, name)
+                root.restore_file(expected.name, path, content, digest)
+                # By the root's name: no path of this machine belongs into what is preserved.
+                healed[path] = f"from root {source.name}: {name}"
+                break
+    return healed
 
 
-def _source(roots: Sequence[Root], expected: _Expected, digest: str) -> tuple[Root, str] | None:
-    """A root and a file of its object, under any name, that has those bytes now."""
+def _sources(roots: Sequence[Root], expected: Expected, digest: str) -> Iterator[tuple[Root, str]]:
+    """Roots and files of their copies, under any name, that have those bytes now."""
     for path, known in expected.digests.items():
         for root in roots:
             if known == digest and root.digest(expected.name, path) == digest:
-                return root, path
-    return None
+                yield root, path
 
 
-def _event(
-    expected: _Expected, root: Root, at: str, outcome: Outcome, *, path: str = "", detail: str = ""
-) -> FixityEvent:
-    return FixityEvent(
-        holding=expected.holding,
+def _forgotten(expected: Expected, known: Known | None, outcome: Outcome) -> list[_Wrong]:
+    """Where every root has gone back to an older version than was acknowledged: that."""
+    if known is None or known.version <= expected.version:
+        return []
+    detail = f"version {expected.version}, and version {known.version} was acknowledged"
+    return [_Wrong("", outcome, detail)]
+
+
+def _answer(
+    expected: Expected, reading: _Reading, wrong: list[_Wrong], sums: bytes, now: str
+) -> Checked:
+    inventory = hashlib.sha512(expected.document).digest() if sums else b""
+    known = Known(expected.holding, expected.version, inventory, sums)
+    told = wrong or [_Wrong("", Outcome.PASS)]
+    events = [_event(known, reading.root, now, one, SHA512) for one in told]
+    return _checked(expected.name, reading.root, events, known, reading, by_sha512=True)
+
+
+def _checked(
+    name: str,
+    root: Root,
+    events: list[FixityEvent],
+    learnt: Known | None,
+    reading: _Reading,
+    *,
+    by_sha512: bool = False,
+) -> Checked:
+    return Checked(
+        name=name,
         root=root.name,
-        outcome=outcome,
-        at=at,
+        events=tuple(events),
+        learnt=learnt,
+        by_sha512=by_sha512,
+        byte_count=reading.byte_count,
+    )
+
+
+def _event(about: Known, root: Root, now: str, wrong: _Wrong, method: str = SHA512) -> FixityEvent:
+    return FixityEvent(
+        holding=about.holding,
+        root=root.name,
+        outcome=wrong.outcome,
+        at=now,
         agent=AGENT,
-        path=path,
-        detail=detail,
+        path=wrong.path,
+        detail=wrong.detail,
+        version=about.version,
+        method=method,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,15 +49,15 @@ class Vault(Root):
     def staging(self) -> Path:
         return self.path.with_name(f"{self.path.name}.staging")
 
-    def create(self) -> None:
-        """Make an empty root; one that was begun before is completed.
-
-        Raises BadInput where something else is there already.
-        """
+    def create(self, *, objects_too: bool = False) -> None:
+        """See Root."""
         extension = self.path / "extensions" / ocfl.LAYOUT_NAME
         leftovers = [*files.leftovers(self.path), *files.leftovers(extension)]
         own = {self.path / ocfl.ROOT_MARKER[0], self.path / "ocfl_layout.json", extension.parent}
-        if self.path.exists() and not {*self.path.iterdir()} <= own.union(leftovers):
+        there = {*self.path.iterdir()} if self.path.exists() else set()
+        if objects_too:
+            there = {path for path in there if not ocfl.TUPLE.fullmatch(path.name)}
+        if not there <= own.union(leftovers):
             raise BadInput(
                 "is not empty",
                 where=str(self.path),
@@ -149,6 +149,26 @@ class Vault(Root):
         self, name: str, path: str, *, first: int = 0, byte_count: int | None = None
     ) -> Iterator[bytes]:
         return files.blocks(self.path / name / path, first=first, byte_count=byte_count)
+
+    def fresh_blocks(self, name: str, path: str) -> Iterator[bytes]:
+        return files.fresh_blocks(f"{self.path}/{name}/{path}")
+
+    def strays(self, name: str, paths: Sequence[str]) -> list[str]:
+        """See Root; only directories that should be there are looked into."""
+        found: list[str] = []
+        for directory, expected in ocfl.directories(paths).items():
+            prefix = f"{directory}/" if directory else ""
+            known = expected if directory else expected | {"logs", "extensions"}
+            with (
+                contextlib.suppress(FileNotFoundError, NotADirectoryError),
+                os.scandir(f"{self.path}/{name}/{directory}") as entries,
+            ):
+                found += [
+                    f"{prefix}{entry.name}{'/' if entry.is_dir(follow_symlinks=False) else ''}"
+                    for entry in entries
+                    if entry.name not in known
+                ]
+        return sorted(found)
 
     def digest(self, name: str, path: str, pace: Pace | None = None) -> Sha512 | None:
         try:

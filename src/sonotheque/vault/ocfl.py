@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,8 @@ ROOT_FILES = (
 marker is whole."""
 LAYOUT_DEPTH = 4
 """Directories from the storage root to an object."""
+TUPLE = re.compile(r"[0-9a-f]{3}")
+"""Name of a directory between a storage root and an object."""
 _PLAIN = frozenset(string.ascii_letters + string.digits + "-_")
 _NAME_CHARACTERS_MAX = 100
 _SHA512 = re.compile(r"[0-9a-f]{128}")
@@ -178,6 +180,48 @@ def parse_inventory(content: bytes) -> Inventory:
     if not sound:
         raise ValueError("it contradicts itself")
     return inventory
+
+
+class _Listing(msgspec.Struct):
+    """Of an inventory that is known to be sound, what says which files there are."""
+
+    head: str
+    manifest: dict[str, list[str]]
+
+
+_LISTING = msgspec.json.Decoder(_Listing)
+
+
+def file_paths(inventory: bytes) -> list[str]:
+    """Every file that the object has, in order, by its inventory's bytes, which are known to be
+    sound: nothing is checked here."""
+    listing = _LISTING.decode(inventory)
+    versions = ("", *(f"v{n}/" for n in range(1, int(listing.head[1:]) + 1)))
+    return sorted(
+        [
+            OBJECT_MARKER[0],
+            *(f"{version}{name}" for version in versions for name in (INVENTORY, SIDECAR)),
+            *(path for paths in listing.manifest.values() for path in paths),
+        ]
+    )
+
+
+def directories(paths: Iterable[str]) -> dict[str, set[str]]:
+    """Every directory that `paths` stand in, "" for the object itself → the names in it."""
+    names: dict[str, set[str]] = {"": set()}
+    for path in paths:
+        directory, _, name = path.rpartition("/")
+        while directory not in names:
+            names[directory] = {name}
+            directory, _, name = directory.rpartition("/")
+        names[directory].add(name)
+    return names
+
+
+def version_of(path: str) -> int:
+    """The version in whose directory a file of an object stands; 0 for those beside them."""
+    directory, stroke, _ = path.partition("/")
+    return int(directory[1:]) if stroke else 0
 
 
 def digest_of(content: bytes) -> Sha512:

@@ -13,11 +13,14 @@ from typing import TypeVar
 from sonotheque import config
 from sonotheque.errors import Corrupt, EnvironmentFailure, SonothequeError
 from sonotheque.model.findings import Finding, Severity
-from sonotheque.model.holdings import Holding
+from sonotheque.model.holdings import FixityEvent, Holding, Outcome
 from sonotheque.model.identifiers import HoldingId
 from sonotheque.vault import ocfl
+from sonotheque.vault.objects import AGENT
 from sonotheque.vault.roots import HEAL, Root
 
+ROOT_ID = HoldingId("urn:sonotheque:root")
+"""In the place of a holding, where an event is about a storage root itself."""
 T = TypeVar("T")
 
 
@@ -47,16 +50,26 @@ def holdings(roots: Sequence[Root]) -> Iterator[Holding]:
     Raises Corrupt where it verifies in none.
     """
     for name in object_names(roots):
-        yield _first(roots, methodcaller("holding_at", name))
+        if any(root.shows(name) for root in roots):
+            yield _first(roots, methodcaller("holding_at", name))
 
 
 def read_holding(roots: Sequence[Root], holding: HoldingId) -> Holding | None:
     """The newest version of `holding` in the first root in which its inventory verifies.
 
-    None where no root has it. Raises Corrupt where it verifies in none.
+    None where every root answers and none has it; otherwise raises what the first one that
+    failed said.
     """
-    having = [root for root in roots if root.has_object(ocfl.object_path(holding))]
-    return _first(having, lambda root: root.holding(holding)) if having else None
+    failed: SonothequeError | None = None
+    for root in roots:
+        try:
+            if found := root.holding(holding):
+                return found
+        except SonothequeError as error:
+            failed = failed or error
+    if failed:
+        raise failed
+    return None
 
 
 def read(roots: Sequence[Root], holding: HoldingId, logical_path: str) -> bytes:
@@ -65,12 +78,9 @@ def read(roots: Sequence[Root], holding: HoldingId, logical_path: str) -> bytes:
 
 
 def _first(roots: Sequence[Root], get: Callable[[Root], T]) -> T:
-    """What `get` answers for the first root for which it raises no error of ours or the system's.
-
-    A sector that cannot be read, or a root that is away, is no reason not to ask the next one.
-    """
+    """What `get` answers for the first root for which it fails in no way."""
     for root in roots[:-1]:
-        with contextlib.suppress(SonothequeError, OSError):
+        with contextlib.suppress(SonothequeError):
             return get(root)
     return get(roots[-1])
 
@@ -82,14 +92,48 @@ def require_present(roots: Sequence[Root]) -> None:
             raise EnvironmentFailure(
                 f"storage root {root.name} is away",
                 where=root.where,
-                remedy="bring it back, or take it out of archive.toml",
+                remedy="bring it back, or take it out of archive.toml; if it is lost for good, give"
+                f" it an empty place and run `sonotheque audit --heal --renew {root.name}`",
+            )
+
+
+def renew(root: Root) -> None:
+    """Make `root`, whose copy was lost whole, a root again in an empty place, or one that lost no
+    more than its marker; healing fills it. See `Root.create`."""
+    if not root.present:
+        root.create(objects_too=True)
+
+
+def check_root_files(roots: Sequence[Root], now: str, *, heal: bool) -> Iterator[FixityEvent]:
+    """One event for each file that makes a place a root and is not as it must be, which is the
+    same in every root; with `heal`, it is written anew."""
+    for root in roots:
+        for path, content in ocfl.ROOT_FILES:
+            digest = ocfl.digest_of(content)
+            found = root.digest("", path)
+            if found == digest:
+                continue
+            outcome = Outcome.MISSING if found is None else Outcome.CORRUPT
+            if heal:
+                root.restore_file("", path, [content], digest)
+                outcome = Outcome.HEALED if root.digest("", path) == digest else Outcome.LOST
+            yield FixityEvent(
+                holding=ROOT_ID,
+                root=root.name,
+                outcome=outcome,
+                at=now,
+                agent=AGENT,
+                path=path,
+                detail="a file of the storage root itself",
             )
 
 
 def read_back(root: Root, holding: HoldingId) -> None:
-    """Check every content file of the newest version against its digest, from the medium."""
+    """Check every content file of the newest version against its digest, from the medium, and
+    that its directory has the same inventory as the object."""
     inventory = root.required(holding)
     name = ocfl.object_path(holding)
+    root.read_inventory(name, f"v{inventory.head}")
     for digest in set(inventory.state().values()):
         path = inventory.content_path(digest)
         if root.digest(name, path) != digest:

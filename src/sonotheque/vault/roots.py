@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sonotheque.errors import Corrupt, NotFound
+from sonotheque.errors import Corrupt, EnvironmentFailure, NotFound, SonothequeError
 from sonotheque.model.holdings import Holding
 from sonotheque.model.identifiers import HoldingId, Sha512
 from sonotheque.vault import ocfl
@@ -24,7 +24,8 @@ Pace = Callable[[int], None]
 
 
 class Root(ABC):
-    """An OCFL storage root. `name` is what reports call it.
+    """An OCFL storage root. `name` is what reports call it. The files that make it a root are
+    those of the object called "".
 
     Whatever asks the medium raises EnvironmentFailure where the whole root is away.
     """
@@ -42,11 +43,12 @@ class Root(ABC):
         """Whether a root is there: an unmounted disk or an empty bucket is none."""
 
     @abstractmethod
-    def create(self) -> None:
-        """Make an empty root; one that was begun before is completed.
+    def create(self, *, objects_too: bool = False) -> None:
+        """Make an empty root; one that was begun before is completed. With `objects_too`, what
+        stands where objects belong may be there, as where a root has lost its marker.
 
-        Raises BadInput where something else is there already, EnvironmentFailure where the
-        place cannot do what a root needs.
+        Raises BadInput where something else is there already, Refused or EnvironmentFailure
+        where the place cannot do what a root needs.
         """
 
     @abstractmethod
@@ -63,7 +65,12 @@ class Root(ABC):
 
     @abstractmethod
     def has_object(self, name: str) -> bool:
-        """Whether the object `name` is there, whole or not."""
+        """Whether anything of the object `name` is there, as `object_names` would tell."""
+
+    def shows(self, name: str) -> bool:
+        """Whether readers are to find the object `name`: what a writer that died left of a new
+        one is not shown."""
+        return self.has_object(name)
 
     @abstractmethod
     def size(self, name: str, path: str) -> int | None:
@@ -77,6 +84,16 @@ class Root(ABC):
 
         Raises a SonothequeError where it is missing or cannot be read.
         """
+
+    @abstractmethod
+    def fresh_blocks(self, name: str, path: str) -> Iterator[bytes]:
+        """As `blocks`, the whole file, from the medium and from no cache."""
+
+    @abstractmethod
+    def strays(self, name: str, paths: Sequence[str]) -> list[str]:
+        """What stands below the object `name` beside its files `paths`: other files, and
+        directories that hold none of them, which end in a stroke. OCFL allows neither, except
+        for the directories `logs` and `extensions`."""
 
     @abstractmethod
     def digest(self, name: str, path: str, pace: Pace | None = None) -> Sha512 | None:
@@ -129,12 +146,12 @@ class Root(ABC):
         """The bytes of an inventory or a sidecar; None where it is missing or unreadable."""
 
     def inventory(self, holding: HoldingId) -> ocfl.Inventory | None:
-        """The object's inventory, checked against its digest; None where there is no object.
+        """The object's inventory, checked against its digest; None where no object is shown.
 
         Raises Corrupt where it does not verify or is another object's.
         """
         name = ocfl.object_path(holding)
-        if not self.has_object(name):
+        if not self.shows(name):
             return None
         inventory, _ = self.read_inventory(name)
         if inventory.id != holding:
@@ -222,8 +239,16 @@ class Place:
         return self.root.place_of(f"{self.name}/{self.path}")
 
     def blocks(self, *, first: int = 0, byte_count: int | None = None) -> Iterator[bytes]:
-        """Its bytes, unchecked; see `Root.blocks`."""
-        return self.root.blocks(self.name, self.path, first=first, byte_count=byte_count)
+        """Its bytes, unchecked. Raises Corrupt where it is missing or cannot be read,
+        EnvironmentFailure only where the whole root is away."""
+        try:
+            yield from self.root.blocks(self.name, self.path, first=first, byte_count=byte_count)
+        except SonothequeError as error:
+            if isinstance(error, EnvironmentFailure) and not self.root.present:
+                raise
+            raise Corrupt(
+                f"cannot be read ({error.what})", where=self.where, remedy=HEAL
+            ) from error
 
 
 def verified(content: Iterable[bytes], sha512: str, where: str) -> Iterator[bytes]:

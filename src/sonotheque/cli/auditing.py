@@ -1,0 +1,183 @@
+"""The command that checks what is held: audit."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sonotheque import archive as archives
+from sonotheque.archive import Archive
+from sonotheque.cli import text
+from sonotheque.cli.answer import Answer, progress
+from sonotheque.errors import BadInput, Corrupt
+from sonotheque.model.holdings import FixityEvent, Outcome
+from sonotheque.model.identifiers import HoldingId, holding_id_of, parse_recording_id
+from sonotheque.quantities import parse_rate, parse_span
+from sonotheque.store.clock import utc_now
+from sonotheque.vault import audit as audits
+from sonotheque.vault import ocfl, premis, replicas
+from sonotheque.vault.fixity import Checked
+
+_LEDGER_LINES = {
+    Outcome.PASS: "The ledger hashes to its signed checkpoint.",
+    Outcome.CORRUPT: "The ledger's files do not hash to its signed checkpoint:"
+    " `sonotheque audit --heal` writes them again from the database.",
+    Outcome.HEALED: "The ledger's files were damaged, and are written again from the database.",
+    Outcome.LOST: "The ledger's files do not hash to its signed checkpoint, and the database has"
+    " nothing better: restore the ledger directory from a mirror or a backup.",
+}
+_LISTED_MAX, _SHOWN_MAX = 1_000, 100
+"""Events in the document and in the text: a root that was lost whole has millions."""
+
+
+@dataclass(slots=True)
+class _Found:
+    passed: int = 0
+    wrong: int = 0
+    healed: int = 0
+    byte_count: int = 0
+    events: list[FixityEvent] = field(default_factory=list)
+
+    def add(self, check: Checked) -> None:
+        self.byte_count += check.byte_count
+        if check.passed:
+            self.passed += 1
+            return
+        self.add_events(check.events)
+
+    def add_events(self, events: Sequence[FixityEvent]) -> None:
+        """Events of what is not as it should be."""
+        self.wrong += len(events)
+        self.healed += sum(event.outcome is Outcome.HEALED for event in events)
+        self.events += events[: _LISTED_MAX - len(self.events)]
+
+
+def audit(arguments: Namespace) -> Answer:
+    began = utc_now()
+    with archives.open_archive(arguments.archive) as archive:
+        if arguments.earlier:
+            return _preserved(archive, arguments)
+        within = {
+            root.name: parse_span(span)
+            for root in archive.config.roots
+            if (span := arguments.within or root.audit_within)
+        }
+        rates = {
+            root.name: parse_rate(rate)
+            for root in archive.config.roots
+            if (rate := arguments.rate or root.audit_rate)
+        }
+        for name in arguments.renew:
+            _renew(archive, name, healing=arguments.heal)
+        checker = archive.audit(utc_now, heal=arguments.heal)
+        if arguments.only:
+            found = _gather(checker.check(_held(archive, arguments.only)))
+        else:
+            with archive.auditing():
+                found = _gather(checker.run(within_seconds=within, rates=rates))
+            with archive.writing():
+                events = replicas.check_root_files(archive.roots, utc_now(), heal=arguments.heal)
+                found.add_events(list(events))
+        runs = archive.preserve_audits(checker)
+        ledger = _audit_ledger(archive, heal=arguments.heal)
+        if arguments.premis and runs:
+            _write_premis(archive, runs[-1], arguments.premis)
+    document = {
+        "at": began,
+        "runs": runs,
+        "passed": found.passed,
+        "wrong": found.wrong,
+        "healed": found.healed,
+        "byte_count": found.byte_count,
+        "events": found.events,
+        "ledger": ledger,
+    }
+    whole = found.healed == found.wrong and ledger in (Outcome.PASS, Outcome.HEALED)
+    lines = _lines(found, ledger, healing=arguments.heal)
+    return Answer(document, "\n".join(lines), exit_code=0 if whole else 1)
+
+
+def _renew(archive: Archive, name: str, *, healing: bool) -> None:
+    root = next((root for root in archive.roots if root.name == name), None)
+    if root is None or not healing:
+        raise BadInput(
+            "names no storage root" if root is None else "makes an empty root",
+            where=f"--renew {name}",
+            remedy="say one of archive.toml" if root is None else "add --heal, which fills it",
+        )
+    with archive.writing():
+        replicas.renew(root)
+
+
+def _preserved(archive: Archive, arguments: Namespace) -> Answer:
+    """An earlier run's events as PREMIS, and no audit."""
+    if not arguments.premis:
+        raise BadInput("needs a file to write to", where="--run", remedy="add --premis FILE")
+    run = HoldingId(f"{audits.AUDIT_PREFIX}{arguments.earlier.removeprefix(audits.AUDIT_PREFIX)}")
+    count = _write_premis(archive, run, arguments.premis)
+    document = {"run": run, "premis": arguments.premis, "events": count}
+    return Answer(document, f"{count} fixity events in {arguments.premis}")
+
+
+def _write_premis(archive: Archive, run: HoldingId, path: Path) -> int:
+    events = audits.preserved_events(archive.roots, run)
+    with path.open("wb") as file:
+        return premis.write_xml(run, events, file)
+
+
+def _held(archive: Archive, identifier: str) -> HoldingId:
+    """The holding of a recording that is held, or was: what every root has lost is to be told."""
+    holding = holding_id_of(parse_recording_id(identifier))
+    known, _ = archive.fixity.known(ocfl.object_path(holding), archive.vault.name)
+    if known is None and not any(
+        root.has_object(ocfl.object_path(holding)) for root in archive.roots
+    ):
+        archive.vault.required(holding)
+    return holding
+
+
+def _gather(checks: Iterable[Checked]) -> _Found:
+    found = _Found()
+    with progress(audit="checking copies") as show:
+        for number, check in enumerate(checks, 1):
+            found.add(check)
+            show("audit", number, number)
+    return found
+
+
+def _lines(found: _Found, ledger: Outcome, *, healing: bool) -> list[str]:
+    lines = [_event_line(event) for event in found.events[:_SHOWN_MAX]]
+    if found.wrong > len(lines):
+        lines.append(f"… and {found.wrong - len(lines)} more, all of them kept with the run.")
+    lines.append(
+        f"{found.passed} copies are whole, {found.wrong} files are not, {found.healed} healed."
+    )
+    if found.healed < found.wrong and not healing:
+        lines.append("`sonotheque audit --heal` replaces what another copy can restore.")
+    if any(event.outcome is Outcome.STRAY for event in found.events):
+        strays = "No inventory knows what is a stray: look at it, and move it out of its root."
+        lines.append(text.paragraph(strays))
+    return [*lines, text.paragraph(_LEDGER_LINES[ledger])]
+
+
+def _event_line(event: FixityEvent) -> str:
+    what = f"{event.holding}, root {event.root}: {event.path or 'the whole object'} {event.detail}"
+    return text.paragraph(what, indent="    ", first=f"{event.outcome.value:<8} ")
+
+
+def _audit_ledger(archive: Archive, *, heal: bool) -> Outcome:
+    """Whether the published ledger still hashes to what was signed."""
+    try:
+        archive.ledger.verify()
+    except Corrupt:
+        if not heal:
+            return Outcome.CORRUPT
+        try:
+            archive.ledger.heal()
+            archive.ledger.verify()
+        except Corrupt:
+            return Outcome.LOST
+        return Outcome.HEALED
+    return Outcome.PASS
