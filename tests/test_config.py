@@ -9,7 +9,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sonotheque.config import CONFIG_NAME, Config, Limits, Root, read_config, render_config
+from sonotheque.config import (
+    CONFIG_NAME,
+    Attestation,
+    Config,
+    Limits,
+    Root,
+    read_config,
+    render_config,
+)
 from sonotheque.errors import BadInput, NotFound
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -23,6 +31,8 @@ FILE_NAMES = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=20
 ).filter(lambda name: name not in (".", "..") and name.strip())
 LIMITS = st.builds(Limits, **{name: st.integers(1, 2**60) for name in Limits.__dataclass_fields__})
+
+ATTESTATIONS = st.builds(Attestation, SAID, SAID, st.dates().map(lambda day: day.isoformat()), SAID)
 
 
 @st.composite
@@ -52,6 +62,7 @@ def configs(draw: st.DrawFn, directory: Path) -> Config:
         mandate=draw(SAID),
         contact=draw(TEXT),
         roots=tuple(roots),
+        attestations=tuple(draw(st.lists(ATTESTATIONS, max_size=2))),
         embedded_licences=draw(st.sampled_from(["verified", "claimed"])),
         limits=draw(st.one_of(st.just(Limits()), LIMITS)),
     )
@@ -126,6 +137,7 @@ def test_what_could_not_be_read_is_not_written(config: Config) -> None:
     assert caught.value.remedy
 
 
+WORD = '[[attestation]]\ncriterion = "c"\nby = "b"\non = 2026-01-02\nstatement = "s"\n'
 GOOD = '[archive]\nname = "n"\nmandate = "m"\n[[root]]\nname = "main"\npath = "vault"\n'
 
 
@@ -170,6 +182,13 @@ def test_the_shortest_archive(tmp_path: Path) -> None:
         GOOD + '[limits]\nfile_bytes_max = "8 GB"\n',
         GOOD + "[limits]\nfiles_max = 3\n",
         "limits = []\n" + GOOD,
+        GOOD + WORD.replace("[[attestation]]", "[attestation]"),
+        GOOD + WORD.replace("2026-01-02", '"2026-01-02"'),
+        GOOD + WORD.replace("2026-01-02", "2026-01-02T10:00:00Z"),
+        GOOD + WORD.replace("on = 2026-01-02", ""),
+        GOOD + WORD.replace('by = "b"', 'by = " "'),
+        GOOD + WORD.replace('statement = "s"', ""),
+        GOOD + WORD + "until = 2027-01-01",
     ],
 )
 def test_every_bad_file_is_told_in_one_line(tmp_path: Path, text: str) -> None:
@@ -179,6 +198,12 @@ def test_every_bad_file_is_told_in_one_line(tmp_path: Path, text: str) -> None:
     assert caught.value.where == str(tmp_path / CONFIG_NAME)
     assert caught.value.remedy
     assert "\n" not in caught.value.line()
+
+
+def test_an_attestation(tmp_path: Path) -> None:
+    """Which the bad ones above would be, were they not bad."""
+    (tmp_path / CONFIG_NAME).write_text(GOOD + WORD)
+    assert read_config(tmp_path).attestations == (Attestation("c", "b", "2026-01-02", "s"),)
 
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:

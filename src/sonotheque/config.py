@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,17 @@ class Root:
 
 
 @dataclass(frozen=True, slots=True)
+class Attestation:
+    """A named person's word, given `on` a day (ISO 8601), that a `criterion` of a preservation
+    profile is met: what no program can see."""
+
+    criterion: str
+    by: str
+    on: str
+    statement: str
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What one reader may take from the reading room in a day, what one file may cost to inspect,
     and what a build of the catalogue may hold in its engine."""
@@ -71,6 +83,7 @@ class Config:
     mandate: str
     contact: str = ""
     roots: tuple[Root, ...] = ()
+    attestations: tuple[Attestation, ...] = ()
     embedded_licences: str = "verified"
     limits: Limits = field(default_factory=Limits)
 
@@ -182,6 +195,15 @@ def render_config(config: Config) -> str:
             for name in ("audit_within", "audit_rate")
             if (value := getattr(root, name))
         ]
+    for one in config.attestations:
+        lines += [
+            "",
+            "[[attestation]]",
+            f"criterion = {_toml_string(one.criterion)}",
+            f"by = {_toml_string(one.by)}",
+            f"on = {one.on}",
+            f"statement = {_toml_string(one.statement)}",
+        ]
     text = "\n".join(lines) + "\n"
     path = config.directory / CONFIG_NAME
     try:
@@ -219,15 +241,15 @@ def _config_from(document: dict[str, Any], directory: Path, path: Path) -> Confi
             raise BadInput(
                 f"limit {name} is {value!r}", where=str(path), remedy="write a whole number over 0"
             )
-    roots = document.get("root", [])
-    if not isinstance(roots, list) or not all(isinstance(root, dict) for root in roots):
-        raise BadInput("root is not a list of tables", where=str(path), remedy="write [[root]]")
     config = Config(
         directory=directory,
         name=_text(archive, "name", path),
         mandate=_text(archive, "mandate", path),
         contact=_text(archive, "contact", path, default=""),
-        roots=tuple(_root_from(root, directory, path) for root in roots),
+        roots=tuple(_root_from(root, directory, path) for root in _tables(document, "root", path)),
+        attestations=tuple(
+            _attestation_from(one, path) for one in _tables(document, "attestation", path)
+        ),
         embedded_licences=policy,
         limits=Limits(**limits),
     )
@@ -270,6 +292,26 @@ def _root_from(table: dict[str, Any], directory: Path, path: Path) -> Root:
     return root
 
 
+def _attestation_from(table: dict[str, Any], path: Path) -> Attestation:
+    unknown = sorted(set(table) - set(Attestation.__dataclass_fields__))
+    if unknown:
+        raise BadInput(
+            f"unknown setting {unknown[0]!r} of an attestation",
+            where=str(path),
+            remedy=f"use {', '.join(Attestation.__dataclass_fields__)}",
+        )
+    day = table.get("on")
+    # A TOML date-time is a date to Python, and says more than was asked.
+    if type(day) is not date:
+        raise BadInput(
+            "an attestation has no day", where=str(path), remedy="write on = 2026-01-31, unquoted"
+        )
+    return Attestation(
+        on=day.isoformat(),
+        **{name: _text(table, name, path) for name in ("criterion", "by", "statement")},
+    )
+
+
 def _check_roots(roots: tuple[Root, ...], path: Path) -> None:
     if not roots:
         raise BadInput("names no storage root", where=str(path), remedy="add a [[root]] table")
@@ -298,6 +340,15 @@ def _table(document: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise BadInput(f"{name} is not a table", where=str(path), remedy=f"write [{name}]")
     return table
+
+
+def _tables(document: dict[str, Any], name: str, path: Path) -> list[dict[str, Any]]:
+    tables = document.get(name, [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise BadInput(
+            f"{name} is not a list of tables", where=str(path), remedy=f"write [[{name}]]"
+        )
+    return tables
 
 
 def _text(table: dict[str, Any], name: str, path: Path, default: str | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -67,3 +68,21 @@ def test_ctrl_c_ends_the_offer(published: tuple[Path, str]) -> None:
     with seeding(published[0]) as process:
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
+
+
+def test_durability_with_assumptions_of_ones_own(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Half of the data on the same disks takes half of them."""
+    mine = tmp_path / "mine.toml"
+    mine.write_text("data_tb = 150\n", encoding="utf-8")
+    assert main(["simulate", "durability", "--assumptions", str(mine), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["assumptions"]["data_tb"] == 150
+    schemes = next(table for table in document["tables"] if table["name"] == "schemes")
+    assert schemes["rows"][0][1:3] == ["300", "15"]
+    assert main(["simulate", "durability", "--assumptions", str(mine)]) == 0
+    shown = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    mine.write_text("data = 150\n", encoding="utf-8")
+    assert main(["simulate", "durability", "--assumptions", str(mine)]) == 2

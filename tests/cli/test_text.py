@@ -53,3 +53,14 @@ def test_human_answers_fit_80_columns(
         _, out, err = run(*arguments, "--archive", filled)
         assert out and err == ""
         assert [line for line in out.splitlines() if cell_len(line) > 80] == [], arguments[0]
+
+
+def test_a_table_fits_the_terminal_and_keeps_every_word() -> None:
+    head = ("Scheme", "What it takes", "Chance")
+    rows = [("3 copies, 3 sites", "a place " * 30, "[1] in 6,100"), ("–", "", "none")]
+    drawn = text.table(head, rows)
+    lines = drawn.splitlines()
+    assert all(len(line) <= text.WIDTH and line == line.rstrip() for line in lines)
+    assert sorted(drawn.replace("─", "").split()) == sorted(
+        " ".join(map(" ".join, [head, *rows])).split()
+    )

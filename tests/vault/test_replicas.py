@@ -88,6 +88,23 @@ def test_reading_goes_to_the_root_that_is_whole(main: Vault, copy: Vault, where:
     assert replicas.read(roots, ONE, "a") == b"a"
 
 
+@pytest.mark.parametrize("what", ["content", "whole root"])
+def test_reading_goes_on_where_a_disk_fails(main: Vault, copy: Vault, what: str) -> None:
+    """Found by living through decades: a sector that could not be read ended the reading."""
+    main.write_version(ONE, {"a": b"a"}, message="", now=NOW)
+    replicas.replicate(main, [copy], ONE)
+    if what == "content":
+        path = main.path_of(ONE, "a")
+        path.unlink()
+        # The kernel answers EIO for the first page of it, as for a bad sector.
+        path.symlink_to("/proc/self/mem")
+        with pytest.raises(EnvironmentFailure):
+            main.read(ONE, "a")
+    else:
+        shutil.rmtree(main.path)
+    assert replicas.read((main, copy), ONE, "a") == b"a"
+
+
 def test_reading_does_not_wait_for_a_bucket_that_is_away(
     main: Vault, serve_s3: Callable[..., Any]
 ) -> None:

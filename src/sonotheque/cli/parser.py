@@ -83,6 +83,20 @@ def _keeping(commands: _Commands) -> None:
     audit.add_argument(
         "--run", dest="earlier", metavar="RUN", help="of this earlier run; nothing is checked"
     )
+    prove = _command(commands, "prove", "proving:prove", "how well is this archive preserved?")
+    prove.add_argument(
+        "--profile", choices=["ndsa2"], default="ndsa2", help="NDSA Levels 2.0 (the default)"
+    )
+    prove.add_argument(
+        "--level",
+        type=int,
+        choices=range(1, 5),
+        default=1,
+        metavar="N",
+        help="what every area must reach for exit code 0 (1)",
+    )
+    prove.add_argument("--out", type=Path, metavar="FILE", help="a page of it as well (HTML)")
+    prove.add_argument("--language", choices=["en", "fr"], default="en", help="of the page")
     _command(commands, "rebuild", "keeping:rebuild", "restore the database from vault and ledger")
 
 
@@ -215,6 +229,12 @@ def _publishing(commands: _Commands) -> None:
     universe.add_argument("--recordings", type=_positive, required=True, metavar="N")
     universe.add_argument("--seed", type=int, required=True, metavar="S")
     universe.add_argument("--out", type=Path, required=True, metavar="DIR")
+    durability = _command(
+        worlds, "durability", "publishing:durability", "how long an archive lasts", archive=False
+    )
+    durability.add_argument(
+        "--assumptions", type=Path, metavar="FILE", help="what differs in yours (TOML)"
+    )
 
 
 def _serving(commands: _Commands) -> None:

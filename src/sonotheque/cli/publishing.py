@@ -1,10 +1,11 @@
-"""The commands that choose and publish: select, publish, mirror, seed, simulate universe."""
+"""The commands that choose and publish: select, publish, mirror, seed, simulate."""
 
 from __future__ import annotations
 
 import signal
 import threading
 from argparse import Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sonotheque import archive as archives
@@ -158,6 +159,17 @@ def universe(arguments: Namespace) -> Answer:
         "seed": arguments.seed,
     }
     return Answer(document, f"{arguments.recordings} recordings in {arguments.out}")
+
+
+def durability(arguments: Namespace) -> Answer:
+    from sonotheque.simulation import durability_tables
+    from sonotheque.simulation.durability import Assumptions
+
+    path: Path | None = arguments.assumptions
+    given = durability_tables.read_assumptions(path) if path else Assumptions()
+    found = durability_tables.tables(given)
+    document = {"assumptions": given, "tables": found}
+    return Answer(document, "\n\n".join(text.table(one.head, one.rows) for one in found))
 
 
 def _explained(choice: Choice) -> list[str]:

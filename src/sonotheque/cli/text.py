@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from io import StringIO
 
+from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len, chop_cells, set_cell_size
+from rich.console import Console
+from rich.table import Table
 
 from sonotheque.errors import one_line
 from sonotheque.model.findings import Finding, Severity
@@ -63,6 +67,18 @@ def cut(text: str, width: int) -> str:
     """`text` on one line of at most `width` columns."""
     text = one_line(text)
     return text if cell_len(text) <= width else set_cell_size(text, width - 1).rstrip() + "…"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Columns as wide as what is in them; all but the first wrap where WIDTH is too narrow."""
+    drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for number, name in enumerate(head):
+        drawn.add_column(name, no_wrap=number == 0, overflow="fold")
+    for row in rows:
+        drawn.add_row(*row)
+    shown = StringIO()
+    Console(file=shown, width=WIDTH, color_system=None, markup=False).print(drawn)
+    return "\n".join(line.rstrip() for line in shown.getvalue().splitlines()).strip("\n")
 
 
 def recording_line(recording: Recording, *, indent: str = "") -> str:
