@@ -199,10 +199,10 @@ def render_config(config: Config) -> str:
         lines += [
             "",
             "[[attestation]]",
-            f"criterion = {_toml_string(one.criterion)}",
-            f"by = {_toml_string(one.by)}",
+            f"criterion = {toml_string(one.criterion)}",
+            f"by = {toml_string(one.by)}",
             f"on = {one.on}",
-            f"statement = {_toml_string(one.statement)}",
+            f"statement = {toml_string(one.statement)}",
         ]
     text = "\n".join(lines) + "\n"
     path = config.directory / CONFIG_NAME
