@@ -98,7 +98,7 @@ def test_reading_goes_on_where_a_disk_fails(main: Vault, copy: Vault, what: str)
         path.unlink()
         # The kernel answers EIO for the first page of it, as for a bad sector.
         path.symlink_to("/proc/self/mem")
-        with pytest.raises(EnvironmentFailure):
+        with pytest.raises(Corrupt, match="cannot be read"):
             main.read(ONE, "a")
     else:
         shutil.rmtree(main.path)
