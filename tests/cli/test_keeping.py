@@ -81,6 +81,7 @@ def test_an_archive_keeps_a_copy_in_a_bucket(
         key = f"{name}/v1/content/audio/a.flac"
         store.write(key, [b"rot"], replace=True)
         shutil.rmtree(archive / "vault" / name)
+        assert not run("audit", "--json", "--archive", archive)[1].count("roots.few")
         code, out, _ = run("audit", "--archive", archive)
         assert code == 1
         assert "root copy-2" in out and "root main" in out
@@ -107,3 +108,28 @@ def test_roots_that_cannot_be_are_told_in_one_line(
         assert reason in fails(code, "init", tmp_path / str(number), *said, url)
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     assert "AWS_SECRET_ACCESS_KEY" in fails(3, "init", tmp_path / "9", *said, "s3://tests/n")
+
+
+def test_a_root_that_was_lost_is_made_anew_by_command(archive: Path, run: Any, fails: Any) -> None:
+    kept = {p: p.read_bytes() for p in (archive / "replica").rglob("*") if p.is_file()}
+    shutil.rmtree(archive / "replica")
+    assert "--renew copy-1" in fails(3, "audit", "--heal", "--archive", archive)
+    assert "--heal" in fails(2, "audit", "--renew", "copy-1", "--archive", archive)
+    assert "no storage root" in fails(2, "audit", "--heal", "--renew", "x", "--archive", archive)
+    code, out, _ = run("audit", "--heal", "--renew", "copy-1", "--archive", archive)
+    assert code == 0
+    assert "[roots.few]" in out
+    assert all(path.read_bytes() == content for path, content in kept.items())
+
+
+def test_the_files_of_a_root_are_audited(archive: Path, run: Any) -> None:
+    layout = archive / "replica" / "ocfl_layout.json"
+    kept = layout.read_bytes()
+    layout.write_bytes(b"rot")
+    code, out, _ = run("audit", "--archive", archive)
+    assert code == 1
+    assert "ocfl_layout.json" in out
+    code, out, _ = run("audit", "--heal", "--json", "--archive", archive)
+    (event,) = json.loads(out)["events"]
+    assert (code, event["outcome"], event["root"]) == (0, "healed", "copy-1")
+    assert layout.read_bytes() == kept

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,12 +12,13 @@ from sonotheque.archive import Archive
 from sonotheque.cli import text
 from sonotheque.cli.answer import Answer, progress
 from sonotheque.errors import BadInput, Corrupt
+from sonotheque.model.findings import Severity
 from sonotheque.model.holdings import FixityEvent, Outcome
 from sonotheque.model.identifiers import HoldingId, holding_id_of, parse_recording_id
 from sonotheque.quantities import parse_rate, parse_span
 from sonotheque.store.clock import utc_now
 from sonotheque.vault import audit as audits
-from sonotheque.vault import ocfl, premis
+from sonotheque.vault import ocfl, premis, replicas
 from sonotheque.vault.fixity import Checked
 
 _LEDGER_LINES = {
@@ -45,9 +46,13 @@ class _Found:
         if check.passed:
             self.passed += 1
             return
-        self.wrong += len(check.events)
-        self.healed += sum(event.outcome is Outcome.HEALED for event in check.events)
-        self.events += check.events[: _LISTED_MAX - len(self.events)]
+        self.add_events(check.events)
+
+    def add_events(self, events: Sequence[FixityEvent]) -> None:
+        """Events of what is not as it should be."""
+        self.wrong += len(events)
+        self.healed += sum(event.outcome is Outcome.HEALED for event in events)
+        self.events += events[: _LISTED_MAX - len(self.events)]
 
 
 def audit(arguments: Namespace) -> Answer:
@@ -65,16 +70,22 @@ def audit(arguments: Namespace) -> Answer:
             for root in archive.config.roots
             if (rate := arguments.rate or root.audit_rate)
         }
+        for name in arguments.renew:
+            _renew(archive, name, healing=arguments.heal)
         checker = archive.audit(utc_now, heal=arguments.heal)
         if arguments.only:
             found = _gather(checker.check(_held(archive, arguments.only)))
         else:
             with archive.auditing():
                 found = _gather(checker.run(within_seconds=within, rates=rates))
+            with archive.writing():
+                events = replicas.check_root_files(archive.roots, utc_now(), heal=arguments.heal)
+                found.add_events(list(events))
         runs = archive.preserve_audits(checker)
         ledger = _audit_ledger(archive, heal=arguments.heal)
         if arguments.premis and runs:
             _write_premis(archive, runs[-1], arguments.premis)
+    spread = replicas.spread(archive.config.roots)
     document = {
         "at": began,
         "runs": runs,
@@ -84,10 +95,24 @@ def audit(arguments: Namespace) -> Answer:
         "byte_count": found.byte_count,
         "events": found.events,
         "ledger": ledger,
+        "spread": spread,
     }
     whole = found.healed == found.wrong and ledger in (Outcome.PASS, Outcome.HEALED)
     lines = _lines(found, ledger, healing=arguments.heal)
+    lines += text.findings(one for one in spread.findings if one.severity is Severity.WARNING)
     return Answer(document, "\n".join(lines), exit_code=0 if whole else 1)
+
+
+def _renew(archive: Archive, name: str, *, healing: bool) -> None:
+    root = next((root for root in archive.roots if root.name == name), None)
+    if root is None or not healing:
+        raise BadInput(
+            "names no storage root" if root is None else "makes an empty root",
+            where=f"--renew {name}",
+            remedy="say one of archive.toml" if root is None else "add --heal, which fills it",
+        )
+    with archive.writing():
+        replicas.renew(root)
 
 
 def _preserved(archive: Archive, arguments: Namespace) -> Answer:

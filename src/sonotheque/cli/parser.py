@@ -67,6 +67,13 @@ def _keeping(commands: _Commands) -> None:
     )
     audit = _command(commands, "audit", "auditing:audit", "check every copy of every holding")
     audit.add_argument("--heal", action="store_true", help="replace what is wrong from a good copy")
+    audit.add_argument(
+        "--renew",
+        action="append",
+        default=[],
+        metavar="ROOT",
+        help="with --heal: this root was lost whole, fill it anew in the empty place it has now",
+    )
     audit.add_argument("--only", metavar="ID", help="one recording alone")
     audit.add_argument(
         "--within", metavar="SPAN", help="leave out what was found whole so lately: 30d, 12h, 4w"

@@ -30,15 +30,16 @@ class BucketRoot(Root):
 
     @property
     def present(self) -> bool:
-        marker, content = ocfl.ROOT_MARKER
-        return self._store.read(marker) == content
+        return self._store.size(ocfl.ROOT_MARKER[0]) is not None
 
-    def create(self) -> None:
+    def create(self, *, objects_too: bool = False) -> None:
         """See Root. Raises Refused where the store is not one that can be relied on."""
         own = {path for path, _ in ocfl.ROOT_FILES}
         for key in self._store.list():
             if self._store.is_probe(key):
                 self._store.delete(key)
+            elif objects_too and ocfl.TUPLE.fullmatch(key.partition("/")[0]):
+                continue
             elif key not in own:
                 raise BadInput(
                     f"is not empty ({key})",
@@ -100,19 +101,22 @@ class BucketRoot(Root):
         yield from sorted(name for name in names if name > after)
 
     def has_object(self, name: str) -> bool:
-        """See Root: what has no inventory has not been shown to anybody yet, or was lost."""
+        return next(self._store.list(below=name), None) is not None
+
+    def shows(self, name: str) -> bool:
+        """See Root: the object's own inventory is what is written last."""
         return self._store.size(f"{name}/{ocfl.INVENTORY}") is not None
 
     def size(self, name: str, path: str) -> int | None:
-        return self._store.size(f"{name}/{path}")
+        return self._store.size(_key(name, path))
 
     def blocks(
         self, name: str, path: str, *, first: int = 0, byte_count: int | None = None
     ) -> Iterator[bytes]:
-        return self._store.blocks(f"{name}/{path}", first=first, byte_count=byte_count)
+        return self._store.blocks(_key(name, path), first=first, byte_count=byte_count)
 
     def fresh_blocks(self, name: str, path: str) -> Iterator[bytes]:
-        return self._store.blocks(f"{name}/{path}")
+        return self._store.blocks(_key(name, path))
 
     def strays(self, name: str, paths: Sequence[str]) -> list[str]:
         keys = {key.removeprefix(f"{name}/") for key in self._store.list(below=name)}
@@ -123,7 +127,7 @@ class BucketRoot(Root):
     def digest(self, name: str, path: str, pace: Pace | None = None) -> Sha512 | None:
         digest = hashlib.sha512()
         try:
-            for block in self._store.blocks(f"{name}/{path}"):
+            for block in self._store.blocks(_key(name, path)):
                 digest.update(block)
                 if pace:
                     pace(len(block))
@@ -133,8 +137,12 @@ class BucketRoot(Root):
 
     def restore_file(self, name: str, path: str, content: Iterable[bytes], digest: str) -> None:
         """See Root: one PUT replaces it whole."""
-        key = f"{name}/{path}"
+        key = _key(name, path)
         self._store.write(key, verified(content, digest, self.place_of(key)), replace=True)
 
     def _small(self, name: str, path: str) -> bytes | None:
         return self._store.read(f"{name}/{path}")
+
+
+def _key(name: str, path: str) -> str:
+    return f"{name}/{path}" if name else path

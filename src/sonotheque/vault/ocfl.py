@@ -52,6 +52,8 @@ ROOT_FILES = (
 marker is whole."""
 LAYOUT_DEPTH = 4
 """Directories from the storage root to an object."""
+TUPLE = re.compile(r"[0-9a-f]{3}")
+"""Name of a directory between a storage root and an object."""
 _PLAIN = frozenset(string.ascii_letters + string.digits + "-_")
 _NAME_CHARACTERS_MAX = 100
 _SHA512 = re.compile(r"[0-9a-f]{128}")

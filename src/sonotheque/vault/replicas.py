@@ -13,11 +13,14 @@ from typing import TypeVar
 from sonotheque import config
 from sonotheque.errors import Corrupt, EnvironmentFailure, SonothequeError
 from sonotheque.model.findings import Finding, Severity
-from sonotheque.model.holdings import Holding
+from sonotheque.model.holdings import FixityEvent, Holding, Outcome
 from sonotheque.model.identifiers import HoldingId
 from sonotheque.vault import ocfl
+from sonotheque.vault.objects import AGENT
 from sonotheque.vault.roots import HEAL, Root
 
+ROOT_ID = HoldingId("urn:sonotheque:root")
+"""In the place of a holding, where an event is about a storage root itself."""
 T = TypeVar("T")
 
 
@@ -47,7 +50,8 @@ def holdings(roots: Sequence[Root]) -> Iterator[Holding]:
     Raises Corrupt where it verifies in none.
     """
     for name in object_names(roots):
-        yield _first(roots, methodcaller("holding_at", name))
+        if any(root.shows(name) for root in roots):
+            yield _first(roots, methodcaller("holding_at", name))
 
 
 def read_holding(roots: Sequence[Root], holding: HoldingId) -> Holding | None:
@@ -88,7 +92,39 @@ def require_present(roots: Sequence[Root]) -> None:
             raise EnvironmentFailure(
                 f"storage root {root.name} is away",
                 where=root.where,
-                remedy="bring it back, or take it out of archive.toml",
+                remedy="bring it back, or take it out of archive.toml; if it is lost for good, give"
+                f" it an empty place and run `sonotheque audit --heal --renew {root.name}`",
+            )
+
+
+def renew(root: Root) -> None:
+    """Make `root`, whose copy was lost whole, a root again in an empty place, or one that lost no
+    more than its marker; healing fills it. See `Root.create`."""
+    if not root.present:
+        root.create(objects_too=True)
+
+
+def check_root_files(roots: Sequence[Root], now: str, *, heal: bool) -> Iterator[FixityEvent]:
+    """One event for each file that makes a place a root and is not as it must be, which is the
+    same in every root; with `heal`, it is written anew."""
+    for root in roots:
+        for path, content in ocfl.ROOT_FILES:
+            digest = ocfl.digest_of(content)
+            found = root.digest("", path)
+            if found == digest:
+                continue
+            outcome = Outcome.MISSING if found is None else Outcome.CORRUPT
+            if heal:
+                root.restore_file("", path, [content], digest)
+                outcome = Outcome.HEALED if root.digest("", path) == digest else Outcome.LOST
+            yield FixityEvent(
+                holding=ROOT_ID,
+                root=root.name,
+                outcome=outcome,
+                at=now,
+                agent=AGENT,
+                path=path,
+                detail="a file of the storage root itself",
             )
 
 
@@ -157,7 +193,10 @@ def _spread_findings(roots: Sequence[config.Root]) -> Iterator[Finding]:
                 "say it, so that the copies can be told apart",
                 where=root.name,
             )
-    for name, told in (("location", "stand in"), ("medium", "are kept on")):
+    for code, name, told in (
+        ("roots.same-location", "location", "stand in"),
+        ("roots.same-medium", "medium", "are kept on"),
+    ):
         said: dict[frozenset[str], list[config.Root]] = {}
         for root in roots:
             said.setdefault(_words(getattr(root, name)), []).append(root)
@@ -165,7 +204,7 @@ def _spread_findings(roots: Sequence[config.Root]) -> Iterator[Finding]:
             # A second copy on a known medium is no fault; that there is no other medium is one.
             if words and len(sharing) > 1 and (name == "location" or len(sharing) == len(roots)):
                 yield _finding(
-                    f"roots.same-{name}",
+                    code,
                     f"{_names(sharing)} {told} one {name}: {getattr(sharing[0], name).strip()}",
                     f"move one of them to another {name}",
                 )

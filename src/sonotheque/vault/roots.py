@@ -40,7 +40,8 @@ class Source(Protocol):
 
 
 class Root(ABC):
-    """An OCFL storage root. `name` is what reports call it.
+    """An OCFL storage root. `name` is what reports call it. The files that make it a root are
+    those of the object called "".
 
     Whatever asks the medium raises EnvironmentFailure where the whole root is away.
     """
@@ -58,11 +59,12 @@ class Root(ABC):
         """Whether a root is there: an unmounted disk or an empty bucket is none."""
 
     @abstractmethod
-    def create(self) -> None:
-        """Make an empty root; one that was begun before is completed.
+    def create(self, *, objects_too: bool = False) -> None:
+        """Make an empty root; one that was begun before is completed. With `objects_too`, what
+        stands where objects belong may be there, as where a root has lost its marker.
 
-        Raises BadInput where something else is there already, EnvironmentFailure where the
-        place cannot do what a root needs.
+        Raises BadInput where something else is there already, Refused or EnvironmentFailure
+        where the place cannot do what a root needs.
         """
 
     @abstractmethod
@@ -79,7 +81,12 @@ class Root(ABC):
 
     @abstractmethod
     def has_object(self, name: str) -> bool:
-        """Whether the object `name` is there, whole or not."""
+        """Whether anything of the object `name` is there, as `object_names` would tell."""
+
+    def shows(self, name: str) -> bool:
+        """Whether readers are to find the object `name`: what a writer that died left of a new
+        one is not shown."""
+        return self.has_object(name)
 
     @abstractmethod
     def size(self, name: str, path: str) -> int | None:
@@ -127,9 +134,12 @@ class Root(ABC):
         """Where the object `name` stands, for messages."""
         return f"{self.where}/{name}"
 
-    def read_inventory(self, name: str, version: str = "") -> tuple[ocfl.Inventory, bytes]:
+    def read_inventory(
+        self, name: str, version: str = "", *, witnesses: Sequence[Root] = ()
+    ) -> tuple[ocfl.Inventory, bytes]:
         """The inventory of the object `name`, or the copy that its directory `version` ("v2")
-        has, and its bytes; checked against its digest. Raises Corrupt.
+        has, and its bytes; checked against its digest, as its own sidecar or that of one of
+        `witnesses` has it. Raises Corrupt.
 
         Between the two writes that show a new version, the object's own sidecar is that of the
         other version; then the sidecar in the version's directory speaks for the inventory.
@@ -145,9 +155,11 @@ class Root(ABC):
             raise Corrupt(
                 f"the inventory cannot be read ({error})", where=where, remedy=HEAL
             ) from error
-        for place in (prefix, f"{prefix}v{inventory.head}/"):
-            if self._small(name, f"{place}{ocfl.SIDECAR}") == ocfl.sidecar(document):
-                return inventory, document
+        sidecar = ocfl.sidecar(document)
+        for root in (self, *witnesses):
+            for place in (prefix, f"{prefix}v{inventory.head}/"):
+                if root._small(name, f"{place}{ocfl.SIDECAR}") == sidecar:
+                    return inventory, document
         raise Corrupt("the inventory does not match its digest", where=where, remedy=HEAL)
 
     @abstractmethod
@@ -155,12 +167,12 @@ class Root(ABC):
         """The bytes of an inventory or a sidecar; None where it is missing or unreadable."""
 
     def inventory(self, holding: HoldingId) -> ocfl.Inventory | None:
-        """The object's inventory, checked against its digest; None where there is no object.
+        """The object's inventory, checked against its digest; None where no object is shown.
 
         Raises Corrupt where it does not verify or is another object's.
         """
         name = ocfl.object_path(holding)
-        if not self.has_object(name):
+        if not self.shows(name):
             return None
         inventory, _ = self.read_inventory(name)
         if inventory.id != holding:
