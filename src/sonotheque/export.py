@@ -16,6 +16,7 @@ statements.toml that the next sonotheque reads as claims, and as the ledger's ow
 
 from __future__ import annotations
 
+import hashlib
 import io
 import secrets
 from collections.abc import Iterator, Sequence
@@ -268,7 +269,10 @@ class _Writing:
 
     def _read_back(self) -> None:
         for name, (digest, _) in (*self.payload.items(), *self.tags.items()):
-            if files.sha512_from_disk(self.stage / name) != digest:
+            actual = hashlib.sha512()
+            for block in files.fresh_blocks(str(self.stage / name)):
+                actual.update(block)
+            if actual.hexdigest() != digest:
                 raise Corrupt(
                     "reads back different from what was written",
                     where=str(self.stage / name),

@@ -64,6 +64,8 @@ def test_what_1_0_escapes_reads_back(name: str) -> None:
     assert parse_path(f"data/{escaped}", "1.0") == f"data/{name}"
 
 
-@pytest.mark.parametrize("written", ["C:\\x", "\\\\server\\x", "data\\x", "~/x", "../x", "/x", "a/../b"])
+@pytest.mark.parametrize(
+    "written", ["C:\\x", "\\\\server\\x", "data\\x", "~/x", "../x", "/x", "a/../b"]
+)
 def test_a_path_that_leads_out_on_any_system_is_none(written: str) -> None:
     assert parse_path(written, "1.0") is None

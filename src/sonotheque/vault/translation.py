@@ -4,7 +4,7 @@ Every object in our roots has one form: SHA-512, version directories v1, v2 …,
 `content`, an inventory in every version. An object that has it is taken byte for byte. Any other
 is put into it: the same identifier, the same versions with all that is said of each, the same
 logical paths, the same bytes; the digests that it had stand in the inventory's `fixity` block,
-which OCFL has for that (those that the specification itself names). See docs/adr/0013.
+which OCFL has for that (those that the specification itself names). See docs/adr/0014.
 """
 
 from __future__ import annotations
