@@ -183,21 +183,21 @@ def _rebuilding(scene: Scene) -> Work:
     return commands(Ways("rebuild", days=2), [("rebuild", *words)])
 
 
-def run_rule(seed: int, base: Path, only: str = "") -> Tally:
-    """Leave out every sync of the write path, each alone."""
+def run(seed: int, _number: int, base: Path, only: tuple[str, str] = ("", "")) -> Tally:
+    """Leave out every sync of the write path, each alone, or the one that `only` names."""
     tally = Tally()
     if why := missing():
         tally.skipped.append(f"the mutation rule: {why}")
         return tally
     disk = ext4.Disk(base)
-    left = [site for site in sites() if only in str(site)]
+    left = [site for site in sites() if only[1] in str(site)]
     reached: set[Site] = set()
     for kind in ("version", "deposit", "heal", "heal-missing", "publish", "rights"):
         scene, _ = stage(disk, kind, seed)
         works = [scene.work(1)]
         if kind == "version":
             works += [_primitives(disk.place), _settling(scene), _rebuilding(scene)]
-            tally.add(_without_full_sync(disk, scene, only))
+            tally.add(_without_full_sync(disk, scene, only[1]))
         for work in works:
             noticed = {s: _notice(tally, disk, s, work, reached) for s in left}
             left = [site for site in left if not noticed[site]]

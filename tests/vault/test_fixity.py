@@ -318,6 +318,21 @@ def test_two_histories_are_left_to_a_person(roots: tuple[Vault, Vault], audited:
     assert [_tree(root) for root in (main, copy)] == before
 
 
+def test_an_inventory_that_went_back_alone_is_healed(
+    main: Vault, copy: Vault, audited: Audited, validate: Validate
+) -> None:
+    """The newer version's directory is still there: nothing can be moved to where it stands."""
+    _fill(main, [copy])
+    main.write_version(ONE, {"audio/b": b"a second encoding"}, message="", now=LATER)
+    replicate(main, [copy], ONE)
+    whole = _tree(copy)
+    for name in (ocfl.INVENTORY, ocfl.SIDECAR):
+        shutil.copyfile(copy.object_path(ONE) / "v1" / name, copy.object_path(ONE) / name)
+    assert _outcomes(audited(heal=True)) == {Outcome.PASS, Outcome.HEALED}
+    assert _tree(copy) == whole
+    validate(copy)
+
+
 def test_a_copy_that_is_behind_gets_no_single_file_of_a_version_it_lacks(
     main: Vault, copy: Vault, known: Callable[[str, bytes], KnownFile], validate: Validate
 ) -> None:

@@ -350,11 +350,15 @@ def _condensed(expected: Expected, root: Root, wrong: list[_Wrong]) -> list[_Wro
     own = expected.copies[root.name][0].head
     newer = {ocfl.INVENTORY, ocfl.SIDECAR}
     strays = [one for one in wrong if one.outcome is Outcome.STRAY]
+    missing = {one.path for one in wrong if one.outcome is Outcome.MISSING}
     if own == expected.version or any(
         one.path not in newer and ocfl.version_of(one.path) <= own
         for one in wrong
         if one.outcome is not Outcome.STRAY
     ):
+        return wrong
+    # An inventory that went back by itself leaves the newer version's files where they were.
+    if any(path not in missing for path in expected.digests if ocfl.version_of(path) > own):
         return wrong
     return [_Wrong("", Outcome.STALE, f"version {own} of {expected.version}"), *strays]
 
