@@ -163,9 +163,14 @@ class ShardSearch:
         self, query: Query, terms: Sequence[Terms], places: Iterable[int]
     ) -> list[tuple[tantivy.Occur, tantivy.Query]]:
         """The words at `places` in `query`, and its years."""
-        must = tantivy.Occur.Must
-        schema = self._schema
-        clauses = [(must, _any_of(schema, query.words[place], terms[place])) for place in places]
+        must, schema = tantivy.Occur.Must, self._schema
+        ways = [_ways(schema, query.words[place], terms[place]) for place in places]
+        clauses = [(must, tantivy.Query.boolean_query(way)) for way in ways]
+        if len(ways) > 1:
+            # Few recordings have several words: to find them, nothing needs a score, and what has
+            # all of them is scored by the same terms, as a wish. Four times as fast.
+            clauses = [(must, tantivy.Query.const_score_query(one, 0.0)) for _, one in clauses]
+            clauses += [wish for way in ways for wish in way]
         for year in query.years:
             clauses.append((must, tantivy.Query.term_query(schema, "year", year)))
         return clauses
@@ -193,9 +198,12 @@ def _count(terms: Terms) -> int:
     return sum(term.postings for term in terms)
 
 
-def _any_of(schema: tantivy.Schema, word: Word, terms: Terms) -> tantivy.Query:
+def _ways(
+    schema: tantivy.Schema, word: Word, terms: Terms
+) -> list[tuple[tantivy.Occur, tantivy.Query]]:
+    """What may stand for `word`, term by term and field by field."""
     fields = [word.field] if word.field else FIELDS
-    ways = [
+    return [
         (
             tantivy.Occur.Should,
             tantivy.Query.boost_query(
@@ -206,4 +214,3 @@ def _any_of(schema: tantivy.Schema, word: Word, terms: Terms) -> tantivy.Query:
         for term in terms
         for field in fields
     ]
-    return tantivy.Query.boolean_query(ways)
