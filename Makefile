@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet install --require-hashes --no-deps
 
-.PHONY: demo test check bench durability docs lock clean
+.PHONY: demo test torture check bench durability docs lock clean
 
 demo: $(VENV)/run.stamp
 	$(BIN)/sonotheque demo $(ARGS)
 
 test: $(VENV)/dev.stamp
 	$(BIN)/pytest $(ARGS)
+
+torture: $(VENV)/dev.stamp
+	$(BIN)/python tests/torture $(ARGS)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

@@ -54,6 +54,7 @@ SUPPRESSIONS: dict[tuple[str, str], str] = {}
 OF_NO_ONE_MODULE = {
     "tests/test_tidy.py": "the house rules",
     "tests/test_licences.py": "the dependencies",
+    "tests/torture/test_torture.py": "everything that writes, by violence",
     "tests/test_docs.py": "the handbook and the command line",
     "tests/vault/test_radosgw.py": "storage roots on Ceph",
 }

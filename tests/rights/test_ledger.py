@@ -21,6 +21,7 @@ from sonotheque.rights import proof
 from sonotheque.rights.ledger import (
     ENTRY_BYTES_MAX,
     Ledger,
+    _insert,
     decode_entry,
     encode_entry,
     read_checkpoint,
@@ -359,15 +360,40 @@ def test_damage_to_what_is_published_is_found_and_healed(place: Place) -> None:
         path.write_bytes(bytes([*kept[:-1], kept[-1] ^ 1]))
         with pytest.raises(Corrupt):
             place.ledger.verify()
-        if path.name == "checkpoint":
-            # What was signed is the one thing that no other file can tell.
-            with pytest.raises(Corrupt):
-                place.ledger.heal()
-            path.write_bytes(kept)
-        else:
-            place.ledger.heal()
-            assert path.read_bytes() == kept
+        place.ledger.heal()
+        assert path.read_bytes() == kept
         assert place.ledger.verify() == 300
+
+
+@pytest.mark.parametrize("damage", ["garbage", "gone", "another tile"])
+def test_a_checkpoint_is_signed_again_only_over_what_was_published(
+    place: Place, damage: str
+) -> None:
+    """By the tiles, which say how many entries that were; never by a database that is older."""
+    place.ledger.append(_statements(300))
+    checkpoint = next(path for path in place.files() if path.name == "checkpoint")
+    kept = checkpoint.read_bytes()
+    with place.engine.begin() as connection:  # numbered, and not yet published
+        _insert(connection, _statements(2))
+    if damage == "gone":
+        checkpoint.unlink()
+    else:
+        checkpoint.write_bytes(b"garbage")
+    if damage == "another tile":
+        tile = next(path for path in place.files() if path.parent.name == "001.p")
+        tile.write_bytes(bytes(len(tile.read_bytes())))
+        with pytest.raises(Corrupt):
+            place.ledger.heal()
+        return
+    place.ledger.heal()
+    assert checkpoint.read_bytes() == kept
+    with place.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER ledger_entry_remains")
+        connection.exec_driver_sql("DELETE FROM ledger_entry WHERE number > 299")
+    checkpoint.unlink()
+    with pytest.raises(Corrupt):
+        place.ledger.heal()
+    assert not checkpoint.exists()
 
 
 def test_a_sequencer_that_contradicts_the_checkpoint_heals_nothing(place: Place) -> None:

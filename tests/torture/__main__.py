@@ -67,9 +67,7 @@ def _run(name: str, arguments: argparse.Namespace) -> Tally:
     number = number if arguments.count is None else arguments.count
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="torture-", dir=where) as place:
-        tally = campaign(
-            arguments.seed, number, Path(place), (arguments.kind, arguments.call)
-        )
+        tally = campaign(arguments.seed, number, Path(place), (arguments.kind, arguments.call))
     print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
     return tally
 

@@ -117,8 +117,11 @@ def prepare(ways: Ways) -> None:
     """Make this process (a forked child) one whose commands are cheap and repeatable."""
     chance = random.Random(ways.seed)
     _Clock.ways = ways
-    setattr(clock, "datetime", _Clock)
-    setattr(accession, "_look_into", _look_into)
+    for module, name, instead in (
+        (clock, "datetime", _Clock),
+        (accession, "_look_into", _look_into),
+    ):
+        setattr(module, name, instead)
     mint = {"recording": RecordingId, "deposit": DepositId}
     for name, kind in mint.items():
         setattr(
@@ -134,7 +137,7 @@ def run(words: Sequence[str]) -> Said:
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = cli.main([*words, "--json"])
     out.flush()
-    text = out.buffer.getvalue().decode()  # type: ignore[attr-defined]
+    text = out.buffer.getvalue().decode()
     return Said(tuple(words), code, json.loads(text) if text else None, err.getvalue())
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 import ocfl
-from commands import Said
 
+from commands import Said
 from sonotheque.archive import Archive, open_archive
 from sonotheque.deposit.receipts import Receipts
 from sonotheque.errors import SonothequeError
@@ -48,12 +48,17 @@ def _receipt(archive: Archive, document: Any, *, everywhere: bool) -> Iterator[s
     for item in document["items"]:
         if item["recording"] is None:
             continue
-        roots = [root for root in archive.roots if root.name in item["roots"]]
+        roots = [root for root in vaults(archive) if root.name in item["roots"]]
         wrong = [r.name for r in roots if not _has(r, item["holding"], item["sha512"])]
         if len(wrong) == len(roots) or (everywhere and wrong):
             yield f"{item['path']} of {document['deposit']} is lost in {', '.join(wrong)}"
         if archive.catalogue.get(item["recording"]) is None:
             yield f"recording {item['recording']} is not in the catalogue"
+
+
+def vaults(archive: Archive) -> list[Vault]:
+    """The storage roots, all of which are directories here."""
+    return [root for root in archive.roots if isinstance(root, Vault)]
 
 
 def _has(root: Vault, holding: Any, sha512: str) -> bool:
@@ -81,7 +86,7 @@ def _edition(archive: Archive, number: int) -> Iterator[str]:
 def settled(archive: Archive, validated: Validated) -> Iterator[str]:
     """Nothing half-made is visible: roots that the independent validator calls valid, a ledger
     that hashes to its checkpoint, whole editions, nothing staged, nothing twice."""
-    for root in archive.roots:
+    for root in vaults(archive):
         yield from valid(root, validated)
         audio = Counter(file.sha512 for held in root.holdings() for file in held.audio)
         yield from (f"{digest[:16]} is held {n} times" for digest, n in audio.items() if n > 1)
@@ -170,4 +175,4 @@ def check(
 def kept(directory: Path) -> str:
     """A digest of what an operation that has nothing left to do must not change."""
     with open_archive(directory) as archive:
-        return tree_digest(*(root.path for root in archive.roots), archive.config.ledger)
+        return tree_digest(*(root.path for root in vaults(archive)), archive.config.ledger)

@@ -10,7 +10,7 @@ from pathlib import Path
 import tracing
 from commands import Ran, Ways, commands, fork, piece
 from criteria import Validated, check
-from kills import Case, cases
+from kills import cases
 from recovery import recover
 from tally import Tally
 from tracing import OPENING, Call
@@ -92,7 +92,7 @@ def _fill(seed: int, base: Path, place: Path) -> Iterator[str]:
     archive = place / "archive"
     words = ("--archive", str(archive))
     deliveries = [piece(base / "in" / f"{n}.flac", n, size=90_000) for n in range(12)]
-    lines = [("init", str(archive), "--name", "Full", "--mandate", "M")]
+    lines: list[tuple[str, ...]] = [("init", str(archive), "--name", "Full", "--mandate", "M")]
     lines += [("deposit", str(path), *words) for path in deliveries]
     ran = fork(commands(Ways(f"full/{seed}"), lines))
     refused = [said for said in ran.said if said.code]

@@ -1,4 +1,4 @@
-"""`kill -9` at every mutating call of a deposit, a replication, a healing, a statement, an edition."""
+"""`kill -9` at every mutating call of a deposit, a healing, a statement, an edition."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def run(seed: int, number: int, base: Path, only: tuple[str, str] = ("", "")) ->
     for case in cases(tally, seed, number, base, only):
         case.scene.restart()
         ran = tracing.killed(case.scene.work(1), case.call)
-        judge(tally, "kills", case, ran, lambda ran: ran.signal == 9, validated)
+        judge(tally, "kills", case, ran, lambda ran: ran.signal == 9, validated=validated)
     return tally
 
 
@@ -82,6 +82,7 @@ def judge(
     case: Case,
     ran: Ran,
     reached: Callable[[Ran], bool],
+    *,
     validated: Validated,
 ) -> None:
     """Count the case if what was to happen did happen, and check what came of it."""

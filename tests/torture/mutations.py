@@ -25,19 +25,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from sqlalchemy import Engine, event
+
 import ext4
 import scenes
+import sonotheque
 from commands import Ways, commands, fork, say
 from criteria import valid
 from power import missing, stage, until_said
 from recovery import recover
 from scenes import Scene
-from sqlalchemy import Engine, event
-from tally import Tally
-
-import sonotheque
 from sonotheque.store import db, files
 from sonotheque.vault.objects import Vault
+from tally import Tally
 
 SRC = Path(sonotheque.__file__).parent
 _SYNCING = frozenset({"fsync", "fdatasync", "sync_file", "sync_directory", "sync_tree"})
@@ -98,7 +98,12 @@ def _leaving_out(site: Site, work: Work) -> Work:
 
     def run_without(speaker: int) -> Any:
         real = os.fsync
-        os.fsync = lambda descriptor: None if site.calls() else real(descriptor)
+
+        def fsync(descriptor: int) -> None:
+            if not site.calls():
+                real(descriptor)
+
+        _put("fsync", fsync)
         return work(speaker)
 
     return run_without
@@ -119,22 +124,27 @@ def _cutting_at(site: Site, occasion: int, place: Path, work: Work, *, leave_out
             if at_site:
                 times += 1
                 if times == occasion + 1:
-                    path = os.readlink(f"/proc/self/fd/{descriptor}")
-                    say(speaker, "promise", [path, _found(Path(path))])
+                    path = Path(f"/proc/self/fd/{descriptor}").readlink()
+                    say(speaker, "promise", [str(path), _found(path)])
                     ext4.cut(place)
                     os._exit(0)
 
-        os.fsync = fsync
+        _put("fsync", fsync)
         return work(speaker)
 
     return run_until
+
+
+def _put(name: str, instead: Callable[[int], None]) -> None:
+    """Put `instead` in the place of a function of `os`, in this child alone."""
+    setattr(os, name, instead)
 
 
 def _found(path: Path) -> Any:
     """What a sync of `path` puts on the disk: the names in a directory, the bytes of a file."""
     try:
         if path.is_dir():
-            return sorted(os.listdir(path))
+            return sorted(name.name for name in path.iterdir())
         return hashlib.sha512(path.read_bytes()).hexdigest()
     except OSError as error:
         return error.strerror

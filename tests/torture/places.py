@@ -41,6 +41,7 @@ class _Archive:
         self.base, self.chance = base, chance
         self.directory, self.copy = base / "archive", base / "copy"
         self.said: list[Said] = []
+        self.number = 0
         self._numbers = count()
         words = ("--name", "Places", "--mandate", "M", "--root", str(self.copy))
         self.do("init", str(self.directory), *words, place=False)

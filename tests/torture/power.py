@@ -1,4 +1,4 @@
-"""Power cuts on a real filesystem: at any mutating call, and the moment something was acknowledged."""
+"""Power cuts on a real filesystem: at any mutating call, and when something is acknowledged."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
+import msgspec
+
 import ext4
 import scenes
-import msgspec
 import tracing
 from commands import fork, prepare, say
 from criteria import Validated
 from recovery import recover
 from scenes import KINDS, Scene
-from tally import Tally
-
 from sonotheque.archive import open_archive
 from sonotheque.deposit import accession
 from sonotheque.store import clock
+from tally import Tally
 
 _CUTS_OF_A_SCENE = 10
 
@@ -42,15 +42,17 @@ def run(seed: int, number: int, base: Path, only: tuple[str, str] = ("", "")) ->
         for kind in KINDS:
             if only[0] in ("", kind) and tally.counts["power cuts"] < number:
                 left = number - tally.counts["power cuts"]
-                _scene(tally, disk, (kind, now), left, only[1], validated)
+                _scene(tally, disk, (kind, now), left=left, only=only[1], validated=validated)
         if tally.counts["power cuts"] >= number or only[1]:
-            return tally
+            break
+    return tally
 
 
 def _scene(
     tally: Tally,
     disk: ext4.Disk,
     which: tuple[str, int],
+    *,
     left: int,
     only: str,
     validated: Validated,

@@ -16,8 +16,6 @@ from itertools import count
 from pathlib import Path
 
 from commands import Ways, commands, fork, piece
-from tally import Tally
-
 from sonotheque.archive import Archive, open_archive
 from sonotheque.errors import Corrupt
 from sonotheque.model.holdings import FixityEvent, Outcome
@@ -27,6 +25,7 @@ from sonotheque.vault import ocfl
 from sonotheque.vault.audit import Audit
 from sonotheque.vault.fixity_log import FixityLog
 from sonotheque.vault.objects import Vault
+from tally import Tally
 
 NOW = "2026-12-01T00:00:00.000000Z"
 _HOLDINGS, _BLOCK_BYTES, _FILES_MAX = 6, 512, 6
@@ -86,7 +85,9 @@ def _store(base: Path) -> Iterator[Store]:
     base.mkdir()
     archive = base / "archive"
     words = ("--archive", str(archive))
-    lines = [("init", str(archive), "--name", "Rot", "--mandate", "M", "--root", str(base / "copy"))]
+    lines: list[tuple[str, ...]] = [
+        ("init", str(archive), "--name", "Rot", "--mandate", "M", "--root", str(base / "copy"))
+    ]
     for number in range(_HOLDINGS):
         for encoding in range(1, 2 + number % 3):
             path = piece(base / "in" / f"{number}-{encoding}.flac", number, encoding)
@@ -129,8 +130,6 @@ def _remove(path: Path, _whole: bytes, _chance: random.Random) -> None:
     path.unlink()
 
 
-
-
 DAMAGES: dict[str, Damage] = {
     "a bit flipped": _flip,
     "cut short": _truncate,
@@ -140,9 +139,7 @@ DAMAGES: dict[str, Damage] = {
 }
 
 
-def _holding(
-    tally: Tally, store: Store, whole: Whole, chance: random.Random
-) -> Iterator[str]:
+def _holding(tally: Tally, store: Store, whole: Whole, chance: random.Random) -> Iterator[str]:
     holding = chance.choice(store.holdings)
     kind, damaged = _damage(store, whole, holding, chance)
     tally.counts["corruptions injected"] += len(damaged)
@@ -202,9 +199,7 @@ def _damage(
     return kind, sorted(path for path in before if after.get(path) != before[path])
 
 
-def _apart(
-    store: Store, holding: HoldingId, whole: Whole, chance: random.Random
-) -> list[Path]:
+def _apart(store: Store, holding: HoldingId, whole: Whole, chance: random.Random) -> list[Path]:
     """Files of the holding in any root, no two of which are copies of one another."""
     chosen: dict[bytes, Path] = {}
     files = sorted(whole[holding])
@@ -264,6 +259,7 @@ def _ledger(tally: Tally, archive: Archive, chance: random.Random) -> Iterator[s
         tally.counts["corruptions found"] += 1
     try:
         archive.ledger.heal()
+        archive.ledger.publish()
         archive.ledger.verify()
     except Corrupt as error:
         yield f"{name}, {kind}: {error.line()}"

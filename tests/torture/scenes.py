@@ -15,7 +15,6 @@ from pathlib import Path
 
 from commands import PRELOADED, Ran, Said, Ways, commands, fork, piece
 from criteria import BY_HAND
-
 from sonotheque.vault.objects import Vault
 
 KINDS = (
@@ -119,26 +118,21 @@ def _done(lines: Sequence[Sequence[str]], seed: str, days: float = 0.0) -> tuple
 
 
 def _operation(kind: str, base: Path, chance: random.Random, recording: str) -> tuple[str, ...]:
-    match kind:
-        case "deposit":
-            return ("deposit", str(piece(base / "new" / "new.flac", 100)))
-        case "delivery":
-            for number, encoding in ((101, 1), (101, 2), (0, 3)):
-                piece(base / "new" / f"{number}-{encoding}.flac", number, encoding)
-            return ("deposit", str(base / "new"))
-        case "version" | "behind":
-            return ("deposit", str(base / "second"))
-        case "missing":
-            return ("deposit", str(base / "held" / "0.flac"))
-        case "heal" | "heal-missing" | "heal-behind":
-            return ("audit", "--heal")
-        case "rights":
-            action = chance.choice(("takedown", "grant"))
-            said = ("--by", "Artist 0", "--evidence", BY_HAND)
-            more = ("--licence", "CC0-1.0") if action == "grant" else ()
-            return ("rights", action, recording, *said, *more)
-        case _:
-            return ("publish",)
+    action = chance.choice(("takedown", "grant"))
+    said = ("--by", "Artist 0", "--evidence", BY_HAND)
+    licence = ("--licence", "CC0-1.0") if action == "grant" else ()
+    operations = {
+        "deposit": ("deposit", str(base / "new" / "100-1.flac")),
+        "delivery": ("deposit", str(base / "new")),
+        "version": ("deposit", str(base / "second")),
+        "missing": ("deposit", str(base / "held" / "0.flac")),
+        "behind": ("deposit", str(base / "second")),
+        "rights": ("rights", action, recording, *said, *licence),
+        "publish": ("publish",),
+    }
+    for number, encoding in ((100, 1), (101, 1), (101, 2), (0, 3)):
+        piece(base / "new" / f"{number}-{encoding}.flac", number, encoding)
+    return operations.get(kind, ("audit", "--heal"))
 
 
 def _damage(kind: str, target: Path, first: Path, chance: random.Random) -> None:

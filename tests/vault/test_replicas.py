@@ -433,3 +433,24 @@ def test_what_a_dead_writer_left_in_a_bucket_alone_keeps_nothing_from_being_read
     name = ocfl.object_path(HoldingId("urn:sonotheque:holding:0000000000009"))
     _put(roots[2], {f"{name}/v1/content/a": b"a"})
     assert {holding.id for holding in replicas.holdings(roots)} == {ONE, TWO}
+
+
+@pytest.mark.parametrize("before", ["gone", "old"])
+def test_a_primary_that_came_back_with_old_data_goes_on_where_the_replicas_are(
+    main: Vault, copy: Vault, validate: Callable[[Vault], None], before: str
+) -> None:
+    """Else its next version is another than the one that was acknowledged, for ever."""
+    replicas.catch_up(main, [copy], ONE)
+    main.write_version(ONE, {"a": b"1"}, message="", now=NOW)
+    old = shutil.copytree(main.object_path(ONE), main.path.with_name("old"))
+    main.write_version(ONE, {"a": b"2"}, message="", now=NOW)
+    replicas.replicate(main, [copy], ONE)
+    shutil.rmtree(main.object_path(ONE))
+    if before == "old":
+        shutil.copytree(old, main.object_path(ONE))
+    replicas.catch_up(main, [copy], ONE)
+    assert main.read(ONE, "a") == b"2"
+    main.write_version(ONE, {"a": b"3"}, message="", now=NOW)
+    replicas.replicate(main, [copy], ONE)
+    validate(main)
+    validate(copy)

@@ -70,6 +70,8 @@ def audit(arguments: Namespace) -> Answer:
             for root in archive.config.roots
             if (rate := arguments.rate or root.audit_rate)
         }
+        # Before all else: who writes publishes what is not, and stops at a checkpoint that is off.
+        ledger = _audit_ledger(archive, heal=arguments.heal)
         for name in arguments.renew:
             _renew(archive, name, healing=arguments.heal)
         checker = archive.audit(utc_now, heal=arguments.heal)
@@ -82,7 +84,6 @@ def audit(arguments: Namespace) -> Answer:
                 events = replicas.check_root_files(archive.roots, utc_now(), heal=arguments.heal)
                 found.add_events(list(events))
         runs = archive.preserve_audits(checker)
-        ledger = _audit_ledger(archive, heal=arguments.heal)
         if arguments.premis and runs:
             _write_premis(archive, runs[-1], arguments.premis)
     spread = replicas.spread(archive.config.roots)
@@ -174,12 +175,14 @@ def _event_line(event: FixityEvent) -> str:
 def _audit_ledger(archive: Archive, *, heal: bool) -> Outcome:
     """Whether the published ledger still hashes to what was signed."""
     try:
+        archive.ledger.publish()
         archive.ledger.verify()
     except Corrupt:
         if not heal:
             return Outcome.CORRUPT
         try:
             archive.ledger.heal()
+            archive.ledger.publish()
             archive.ledger.verify()
         except Corrupt:
             return Outcome.LOST

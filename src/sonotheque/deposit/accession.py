@@ -51,7 +51,7 @@ from sonotheque.store import files
 from sonotheque.store.sandbox import Sandbox
 from sonotheque.vault import fixity, ocfl
 from sonotheque.vault.objects import AGENT, KnownFile
-from sonotheque.vault.replicas import replicate
+from sonotheque.vault.replicas import catch_up, replicate
 
 BAG_DIRECTORY = "bag"
 """Below a deposit's records: the bag's own files, by the bag's name."""
@@ -409,6 +409,7 @@ def _store(archive: Archive, plan: AccessionPlan, item: PlannedItem) -> ReceiptI
     receipt = replace(
         receipt, recording=item.recording.id, holding=holding_id_of(item.recording.id)
     )
+    catch_up(archive.vault, archive.replicas, holding_id_of(item.recording.id))
     holding = archive.vault.holding(holding_id_of(item.recording.id))
     if holding is None or item.sha512 not in {file.sha512 for file in holding.files}:
         holding = _write(archive, plan, item, item.recording, receipt)

@@ -8,6 +8,7 @@ published when the process died is published when the ledger is next opened.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
@@ -24,6 +25,7 @@ from sonotheque.store import db, files, signing
 CHECKPOINT_NAME = "checkpoint"
 ENTRY_BYTES_MAX = 65_535
 LOCK_SECONDS_MAX = 30.0
+_TILE_NAME = re.compile(r"(?P<index>(?:x\d{3}/)*\d{3})(?:\.p/(?P<width>\d{1,3}))?")
 
 
 class Ledger:
@@ -88,22 +90,35 @@ class Ledger:
         return sum(1 for _ in verified_entries(self._directory, self._signer.verifier))
 
     def heal(self) -> None:
-        """Write the published files again from the sequencer.
+        """Write the published files again from the sequencer. A checkpoint that does not hold is
+        signed anew, for as many entries as there are tiles: the same key over the same tree makes
+        the same bytes.
 
         Raises Corrupt, having written nothing, where the sequencer's own entries do not hash to
-        the signed checkpoint.
+        the signed checkpoint, or, without one, to the tiles.
         """
         with (
             files.exclusive(self._lock, wait_seconds=LOCK_SECONDS_MAX),
             self._engine.connect() as connection,
         ):
-            size, root = self._published()
+            signed = self._signed()
+            size = signed[0] if signed else _size_by_tiles(self._directory)
             hashes = [hash_ for _, hash_ in _leaf_hashes(connection, 0, size)]
-            entries = (proof.leaf_hash(entry) for _, entry in _entries(connection, 0, size))
+            entries = [proof.leaf_hash(entry) for _, entry in _entries(connection, 0, size)]
             found = proof.subtree_root(hashes) if hashes else proof.EMPTY_ROOT
-            if hashes != list(entries) or found != root:
+            root = signed[1] if signed else proof.tree_root(size, self._tile)
+            if len(hashes) != size or hashes != entries or found != root:
                 raise _contradicted(self._directory)
             self._write_tiles(connection, 0, size)
+            if not signed:
+                self._write_checkpoint(size, root)
+
+    def _signed(self) -> tuple[int, bytes] | None:
+        """What the checkpoint says; None where there is none that holds."""
+        try:
+            return read_checkpoint(self._directory, self._signer.verifier)
+        except Corrupt:
+            return None
 
     @property
     def _lock(self) -> Path:
@@ -129,11 +144,13 @@ class Ledger:
             if proof.tree_root(published, self._tile) != root:
                 raise _contradicted(self._directory)
             old = self._write_tiles(connection, published, size)
-        root = proof.tree_root(size, self._tile)
-        body = proof.checkpoint_text(self._signer.verifier.name, size, root)
-        _replace(self._checkpoint_path, self._signer.sign(body).encode())
+        self._write_checkpoint(size, proof.tree_root(size, self._tile))
         for path in old:
             path.unlink(missing_ok=True)
+
+    def _write_checkpoint(self, size: int, root: bytes) -> None:
+        body = proof.checkpoint_text(self._signer.verifier.name, size, root)
+        _replace(self._checkpoint_path, self._signer.sign(body).encode())
 
     def _published(self) -> tuple[int, bytes]:
         if not self._checkpoint_path.exists():
@@ -203,9 +220,21 @@ def read_checkpoint(directory: Path, verifier: signing.Verifier) -> tuple[int, b
         raise Corrupt(
             "the ledger's checkpoint cannot be read",
             where=str(path),
-            remedy="restore the ledger directory from a mirror",
+            remedy="run `sonotheque audit --heal`, or restore the ledger directory from a mirror",
         ) from error
     return size, root
+
+
+def _size_by_tiles(directory: Path) -> int:
+    """How many entries the tiles of `directory` are of, by their names (see `proof.tile_path`)."""
+    base = directory / "tile" / "0"
+    size = 0
+    for path in base.rglob("*"):
+        match = _TILE_NAME.fullmatch(path.relative_to(base).as_posix())
+        if match and path.is_file():
+            index, width = match["index"].replace("/", "").replace("x", ""), match["width"]
+            size = max(size, int(index) * proof.TILE_WIDTH + int(width or proof.TILE_WIDTH))
+    return size
 
 
 def read_tile(directory: Path, level: int, index: int, width: int) -> list[bytes]:

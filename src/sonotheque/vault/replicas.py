@@ -11,7 +11,7 @@ from operator import methodcaller
 from typing import TypeVar
 
 from sonotheque import config
-from sonotheque.errors import Corrupt, EnvironmentFailure, SonothequeError
+from sonotheque.errors import Corrupt, EnvironmentFailure, NotFound, SonothequeError
 from sonotheque.model.findings import Finding, Severity
 from sonotheque.model.holdings import FixityEvent, Holding, Outcome
 from sonotheque.model.identifiers import HoldingId
@@ -36,6 +36,18 @@ def replicate(primary: Root, replicas: Sequence[Root], holding: HoldingId) -> tu
     for root in (primary, *replicas):
         read_back(root, holding)
     return tuple(root.name for root in (primary, *replicas))
+
+
+def catch_up(primary: Root, replicas: Sequence[Root], holding: HoldingId) -> None:
+    """Bring the primary's copy of `holding` up to the newest version that any replica has.
+
+    A primary that came back with old data would else get other versions than the replicas have,
+    and no audit could say any more which of the histories is right. Raises Corrupt where they
+    differ already.
+    """
+    for replica in replicas:
+        with contextlib.suppress(NotFound):
+            primary.adopt(replica, holding)
 
 
 def object_names(roots: Sequence[Root]) -> Iterator[str]:
