@@ -40,8 +40,6 @@ _HEADER = struct.Struct("<8sQQQQQ16x")  # magic, form, keys, form's two paramete
 _MAGIC = b"sonokey2"
 _BLOCK_DELTA, _ELIAS_FANO = 1, 2
 _PLANE = (1 << _GAPS) - 1
-_COUNTED_WIDTH_MAX = 5
-"""Up to so many bit planes, counting in plain integers is faster than numpy's calls."""
 _BLOCKS_AT_ONCE = 2048
 _KEYS_AT_ONCE = 1 << 17  # a multiple of 8, so that every piece ends on a whole byte
 
@@ -158,12 +156,9 @@ class _BlockDelta:
         planes = payload[:plain_bytes]
         exceptions = _EXCEPTION.iter_unpack(payload[plain_bytes:])
         wanted = key - self.firsts[block]
-        if width > _COUNTED_WIDTH_MAX:
-            place = _place_among(_unpacked_planes(planes, width), exceptions, wanted)
-        else:
-            bits = int.from_bytes(planes, "little")
-            each = [bits >> _GAPS * plane & _PLANE for plane in range(width)]
-            place = _place(each, exceptions, wanted)
+        bits = int.from_bytes(planes, "little")
+        each = [bits >> _GAPS * plane & _PLANE for plane in range(width)]
+        place = _place(each, exceptions, wanted)
         rank = block * BLOCK_KEYS + place
         return rank if place >= 0 and rank < self.count else None
 
@@ -200,15 +195,6 @@ def _place(planes: list[int], exceptions: Iterator[tuple[int, int]], wanted: int
             return place
         low, high = (place + 1, high) if value < wanted else (low, place - 1)
     return -1
-
-
-def _place_among(gaps: Keys, exceptions: Iterator[tuple[int, int]], wanted: int) -> int:
-    """As `_place`, from the gaps one by one, shape (127,)."""
-    for at, gap in exceptions:
-        gaps[at] = gap
-    values = np.concatenate([np.zeros(1, np.uint64), np.cumsum(gaps + np.uint64(1))])
-    place = int(np.searchsorted(values, np.uint64(wanted)))
-    return place if place < BLOCK_KEYS and int(values[place]) == wanted else -1
 
 
 def _block_widths(keys: Keys) -> tuple[Bytes, npt.NDArray[np.int64]]:
@@ -404,14 +390,6 @@ def _packed_planes(gaps: Keys, width: int) -> Bytes:
     flat = planes.astype(np.uint8).reshape(len(gaps), -1)
     packed: Bytes = np.packbits(flat, axis=1, bitorder="little")
     return packed
-
-
-def _unpacked_planes(packed: memoryview, width: int) -> Keys:
-    """The gaps of one block that `_packed_planes` made, shape (127,)."""
-    bits = _bits(np.frombuffer(packed, np.uint8), 0, _GAPS * width)
-    planes = bits.reshape(width, _GAPS)
-    gaps: Keys = (np.uint64(1) << np.arange(width, dtype=np.uint64)) @ planes
-    return gaps
 
 
 def _too_wide(gaps: Keys, width: int) -> npt.NDArray[np.bool_]:
