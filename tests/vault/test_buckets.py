@@ -96,7 +96,8 @@ def test_large_files_go_in_parts(
 def test_names_come_in_the_order_of_a_directory(
     main: Vault, remote: BucketRoot, store: ObjectStore
 ) -> None:
-    strange = ("fff/0/0/x", "fff/0/0/x-y", "fff-/0/0/x", "ff/0/0/y", "ff/0/0/x")
+    together = [f"fff/0/0/{name}" for name in ("x", "x-y", "x-", "y", "z", "za", "z.", "z0")]
+    strange = [*together, "fff-/0/0/x", "ff/0/0/y", "ff/0/0/x"]
     for name in strange:
         (main.path / name).mkdir(parents=True)
         store.write(f"{name}/some/where", [b""], replace=False)
