@@ -31,7 +31,7 @@ UNDOCUMENTED_LINES_MAX = 12
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 # What DESIGN.md, section 2, puts into each room. What it names for later is not asked for yet:
-# store/objectstore, matching/linkage, simulation/traffic.
+# matching/linkage, simulation/traffic.
 ROOMS = {
     ".": "errors config archive demo __main__",
     "cli": "parser",
@@ -46,7 +46,7 @@ ROOMS = {
     "matching": "fingerprint index clones",
     "simulation": "universe",
     "model": "identifiers music holdings terms",
-    "store": "db files engine",
+    "store": "db files engine objectstore",
 }
 # (file, what is written there): why it may stand. Nothing needs to, today.
 SUPPRESSIONS: dict[tuple[str, str], str] = {}
@@ -55,6 +55,7 @@ OF_NO_ONE_MODULE = {
     "tests/test_tidy.py": "the house rules",
     "tests/test_licences.py": "the dependencies",
     "tests/test_docs.py": "the handbook and the command line",
+    "tests/vault/test_radosgw.py": "storage roots on Ceph",
 }
 AT_THE_ROOT = {
     *(".ci", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"),

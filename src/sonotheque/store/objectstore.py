@@ -35,6 +35,8 @@ RANGE_BYTES = 8 << 20
 _PARTS_AT_ONCE = 2
 _PROBE = "probe-"
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+_DENIED = (PermissionDeniedError, UnauthenticatedError)
+_DENIED_CODES = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")
 _AGAIN = (
     "check its address and that it runs; then run the same command again: it goes on from there"
 )
@@ -199,34 +201,30 @@ class ObjectStore:
     @contextlib.contextmanager
     def _reported(self, key: str) -> Iterator[None]:
         """Turn the refusals of obstore into this package's errors, each on one line."""
-        where = f"{self.where}/{key}" if key else self.where
         try:
             yield
-        except FileNotFoundError as error:
-            # That a key is missing is an answer where it is asked for; here it is the bucket.
-            raise self._no_bucket() from error
-        except (PermissionDeniedError, UnauthenticatedError) as error:
-            raise EnvironmentFailure(
-                f"access denied ({_reason(error)})",
+        # A key that is missing is an answer where it is asked for; here it is the bucket.
+        except (BaseError, OSError, ValueError) as error:
+            raise self._explained(error, f"{self.where}/{key}" if key else self.where) from error
+
+    def _explained(self, error: Exception, where: str) -> BadInput | EnvironmentFailure:
+        reason = _reason(error)
+        if isinstance(error, FileNotFoundError) or reason == "NoSuchBucket":
+            return EnvironmentFailure(
+                "there is no such bucket", where=self.where, remedy="make it, or correct its name"
+            )
+        if isinstance(error, _DENIED) or reason in _DENIED_CODES:
+            return EnvironmentFailure(
+                f"access denied ({reason})",
                 where=where,
                 remedy=f"check {' and '.join(_CREDENTIALS)}, and what that key may do",
-            ) from error
-        except ValueError as error:
-            raise BadInput(
-                f"is no key that a store takes ({_reason(error)})", where=where, remedy="rename it"
-            ) from error
-        except (BaseError, OSError) as error:
-            if _reason(error) == "NoSuchBucket":
-                raise self._no_bucket() from error
-            raise EnvironmentFailure(
-                f"the store did not answer as it should ({_reason(error)})",
-                where=where,
-                remedy=_AGAIN,
-            ) from error
-
-    def _no_bucket(self) -> EnvironmentFailure:
+            )
+        if isinstance(error, ValueError):
+            return BadInput(
+                f"is no key that a store takes ({reason})", where=where, remedy="rename it"
+            )
         return EnvironmentFailure(
-            "there is no such bucket", where=self.where, remedy="make it, or correct its name"
+            f"the store did not answer as it should ({reason})", where=where, remedy=_AGAIN
         )
 
 

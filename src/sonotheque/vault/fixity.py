@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from blake3 import blake3
@@ -96,13 +96,15 @@ class _Reading:
     pace: Pace | None
     byte_count: int = 0
 
-    def blocks(self, path: str) -> Iterator[bytes]:
+    def feed(self, path: str, *takers: Callable[[bytes], object]) -> None:
+        """Give every block of one file to each of `takers`."""
         try:
             for block in self.root.fresh_blocks(self.name, path):
+                for take in takers:
+                    take(block)
                 self.byte_count += len(block)
                 if self.pace:
                     self.pace(len(block))
-                yield block
         except SonothequeError as error:
             if isinstance(error, EnvironmentFailure) and not self.root.present:
                 raise
@@ -111,15 +113,12 @@ class _Reading:
     def sums(self, path: str) -> tuple[str, bytes]:
         """SHA-512 and BLAKE3 of one file."""
         sha512, quick = hashlib.sha512(), blake3()
-        for block in self.blocks(path):
-            sha512.update(block)
-            quick.update(block)
+        self.feed(path, sha512.update, quick.update)
         return sha512.hexdigest(), quick.digest()
 
     def blake3(self, path: str) -> bytes:
         quick = blake3()
-        for block in self.blocks(path):
-            quick.update(block)
+        self.feed(path, quick.update)
         return quick.digest()
 
 
@@ -130,7 +129,9 @@ def glance(root: Root, name: str, known: Known, now: str, pace: Pace | None) -> 
     """
     reading = _Reading(root, name, pace)
     with contextlib.suppress(Corrupt, ValueError):
-        document = b"".join(reading.blocks(ocfl.INVENTORY))
+        blocks: list[bytes] = []
+        reading.feed(ocfl.INVENTORY, blocks.append)
+        document = b"".join(blocks)
         if hashlib.sha512(document).digest() != known.inventory:
             return None
         paths = ocfl.file_paths(document)
@@ -153,12 +154,11 @@ def expect(roots: Sequence[Root], name: str) -> Expected:
     Raises Corrupt where none does, or where two contradict each other: which of them is right
     is for a person to say.
     """
-    copies = {}
-    for root in roots:
-        with contextlib.suppress(Corrupt):
-            inventory, document = root.read_inventory(name)
-            if ocfl.object_path(inventory.id) == name:
-                copies[root.name] = (inventory, document)
+    copies = {
+        root.name: (inventory, document)
+        for root, inventory, document in _inventories(roots, name)
+        if ocfl.object_path(inventory.id) == name
+    }
     if not copies:
         raise Corrupt("no root has an inventory that verifies", where=name)
     inventory, document = max(copies.values(), key=lambda copy: copy[0].head)
@@ -169,12 +169,10 @@ def expect(roots: Sequence[Root], name: str) -> Expected:
         digests |= _pair_digests(place, document)
     for number in range(1, inventory.head):
         version = f"v{number}"
-        for root in roots:
-            with contextlib.suppress(Corrupt):
-                older, its_document = root.read_inventory(name, version)
-                if older.head == number and inventory.continues(older):
-                    digests |= _pair_digests(f"{version}/", its_document)
-                    break
+        for _, older, its_document in _inventories(roots, name, version):
+            if older.head == number and inventory.continues(older):
+                digests |= _pair_digests(f"{version}/", its_document)
+                break
         else:
             digests[f"{version}/{ocfl.INVENTORY}"] = _LOST
     digests[ocfl.OBJECT_MARKER[0]] = ocfl.digest_of(ocfl.OBJECT_MARKER[1])
@@ -186,6 +184,25 @@ def expect(roots: Sequence[Root], name: str) -> Expected:
         digests={path: digests[path] for path in ocfl.file_paths(document) if path in digests},
         copies=copies,
     )
+
+
+def _inventories(
+    roots: Sequence[Root], name: str, version: str = ""
+) -> Iterator[tuple[Root, ocfl.Inventory, bytes]]:
+    """Every inventory of the object, or of its directory `version`, that verifies: first those
+    that do so in their own root, then those whose sidecar is whole in another."""
+    doubtful = []
+    for root in roots:
+        try:
+            inventory, document = root.read_inventory(name, version)
+        except Corrupt:
+            doubtful.append(root)
+        else:
+            yield root, inventory, document
+    for root in doubtful:
+        with contextlib.suppress(Corrupt):
+            inventory, document = root.read_inventory(name, version, witnesses=roots)
+            yield root, inventory, document
 
 
 def examine(

@@ -193,7 +193,10 @@ def _spread_findings(roots: Sequence[config.Root]) -> Iterator[Finding]:
                 "say it, so that the copies can be told apart",
                 where=root.name,
             )
-    for name, told in (("location", "stand in"), ("medium", "are kept on")):
+    for code, name, told in (
+        ("roots.same-location", "location", "stand in"),
+        ("roots.same-medium", "medium", "are kept on"),
+    ):
         said: dict[frozenset[str], list[config.Root]] = {}
         for root in roots:
             said.setdefault(_words(getattr(root, name)), []).append(root)
@@ -201,7 +204,7 @@ def _spread_findings(roots: Sequence[config.Root]) -> Iterator[Finding]:
             # A second copy on a known medium is no fault; that there is no other medium is one.
             if words and len(sharing) > 1 and (name == "location" or len(sharing) == len(roots)):
                 yield _finding(
-                    f"roots.same-{name}",
+                    code,
                     f"{_names(sharing)} {told} one {name}: {getattr(sharing[0], name).strip()}",
                     f"move one of them to another {name}",
                 )

@@ -118,9 +118,12 @@ class Root(ABC):
         """Where the object `name` stands, for messages."""
         return f"{self.where}/{name}"
 
-    def read_inventory(self, name: str, version: str = "") -> tuple[ocfl.Inventory, bytes]:
+    def read_inventory(
+        self, name: str, version: str = "", *, witnesses: Sequence[Root] = ()
+    ) -> tuple[ocfl.Inventory, bytes]:
         """The inventory of the object `name`, or the copy that its directory `version` ("v2")
-        has, and its bytes; checked against its digest. Raises Corrupt.
+        has, and its bytes; checked against its digest, as its own sidecar or that of one of
+        `witnesses` has it. Raises Corrupt.
 
         Between the two writes that show a new version, the object's own sidecar is that of the
         other version; then the sidecar in the version's directory speaks for the inventory.
@@ -136,9 +139,11 @@ class Root(ABC):
             raise Corrupt(
                 f"the inventory cannot be read ({error})", where=where, remedy=HEAL
             ) from error
-        for place in (prefix, f"{prefix}v{inventory.head}/"):
-            if self._small(name, f"{place}{ocfl.SIDECAR}") == ocfl.sidecar(document):
-                return inventory, document
+        sidecar = ocfl.sidecar(document)
+        for root in (self, *witnesses):
+            for place in (prefix, f"{prefix}v{inventory.head}/"):
+                if root._small(name, f"{place}{ocfl.SIDECAR}") == sidecar:
+                    return inventory, document
         raise Corrupt("the inventory does not match its digest", where=where, remedy=HEAL)
 
     @abstractmethod
