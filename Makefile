@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet install --require-hashes --no-deps
 
-.PHONY: demo test check bench durability docs lock clean
+.PHONY: demo test check bench decades durability docs lock clean
 
 demo: $(VENV)/run.stamp
 	$(BIN)/sonotheque demo $(ARGS)
@@ -20,6 +20,9 @@ check: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench $(ARGS)
+
+decades: $(VENV)/dev.stamp
+	$(BIN)/python tests/decades $(ARGS)
 
 durability: $(VENV)/dev.stamp
 	$(BIN)/python -m bench.durability

@@ -8,7 +8,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from decade import Broken, lived, plan, report, shrunk
+from decade import Broken, lived, report, shrunk
+from fate import plan
 
 
 def main() -> int:
@@ -25,16 +26,19 @@ def main() -> int:
             decade = plan(seed)
             try:
                 counts += lived(decade, place).counts
+                counts["decades"] += 1
             except Broken as broken:
                 failed[broken.law] += 1
                 if failed[broken.law] == 1:
                     if not arguments.whole:
                         decade, broken = shrunk(decade, broken, place)
                     print(f"\n{report(decade, broken)}\n", flush=True)
+            except KeyboardInterrupt:
+                print(f"stopped at seed {seed}", flush=True)
+                break
             except Exception:
                 print(f"seed {seed}", flush=True)
                 raise
-    print(f"{arguments.decades:>9,}  decades from seed {arguments.seed}")
     for name, number in sorted(counts.items()):
         print(f"{number:>9,}  {name}")
     for law, number in failed.items():

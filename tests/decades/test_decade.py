@@ -36,15 +36,15 @@ def test_a_seed_tells_the_same_story_again(tmp_path: Path) -> None:
     assert stories[0].counts == stories[1].counts
 
 
-def salt(*, known: bool) -> int:
-    """What makes a deposit one of a holding that is there, or of a new one."""
+def salt(day: int, *, known: bool) -> int:
+    """What makes a deposit one of a holding that is there, or of a new one each day."""
 
     def repeats(seed: int) -> bool:
         chance = random.Random(seed)
         chance.randrange(1 << 60)
         return (chance.random() < 0.4) == known
 
-    return next(seed for seed in count() if repeats(seed))
+    return next(seed for seed in count(1000 * day) if repeats(seed))
 
 
 def story(*happenings: str) -> Decade:
@@ -54,9 +54,9 @@ def story(*happenings: str) -> Decade:
         for day, happening in enumerate(happenings, 1):
             kind, _, where = happening.partition(" ")
             if kind == "again":
-                yield Event(day, "deposit", "", salt(known=True))
+                yield Event(day, "deposit", "", salt(day, known=True))
             else:
-                yield Event(day, kind, where, day if kind != "deposit" else salt(known=False))
+                yield Event(day, kind, where, day if kind != "deposit" else salt(day, known=False))
 
     return Decade(0, 1, 90, DISKS, tuple(events()))
 
@@ -65,7 +65,7 @@ ROT = ("deposit", *(f"flip root{1 + n % 2}" for n in range(4)), "audit")
 READ = ("deposit", *(["zero root1"] * 12), *(["read"] * 12))
 # What is flipped on the fifth day is a file of content.
 WRONG = ("deposit", *["remember root1"] * 3, "flip root1", *["read"] * 12)
-DROP = ("drops root2", *("deposit", "again") * 6)
+DROP = ("drops root2", *["deposit"] * 24)
 STALE = ("remember root1", "remember root2", "deposit", "stale root1", "stale root2", "audit")
 ANEW = ("deposit", "death root1", "replaced root1", "again", "audit")
 
@@ -132,7 +132,7 @@ def _forgets(patch: pytest.MonkeyPatch) -> None:
         (_heals_everything, ROT, "a copy that verifies is never touched"),
         (
             _says_healed,
-            ("deposit", *(["zero root2"] * 12), "drops root2", "audit"),
+            (*["deposit"] * 3, *["zero root2"] * 30, "drops root2", "audit"),
             "what is called healed is whole",
         ),
         (_reads_unchecked, WRONG, "what is read was deposited"),

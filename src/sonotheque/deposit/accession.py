@@ -51,7 +51,7 @@ from sonotheque.store import files
 from sonotheque.store.sandbox import Sandbox
 from sonotheque.vault import fixity, ocfl
 from sonotheque.vault.objects import AGENT, KnownFile
-from sonotheque.vault.replicas import replicate
+from sonotheque.vault.replicas import catch_up, replicate
 
 Progress = Callable[[str, int, int], None]
 """(stage, done, of how many): "inspect" or "store"."""
@@ -407,7 +407,10 @@ def _store(archive: Archive, plan: AccessionPlan, item: PlannedItem) -> ReceiptI
     receipt = replace(
         receipt, recording=item.recording.id, holding=holding_id_of(item.recording.id)
     )
-    holding = archive.vault.holding(holding_id_of(item.recording.id))
+    id_ = holding_id_of(item.recording.id)
+    acknowledged = archive.fixity.acknowledged(ocfl.object_path(id_), archive.vault.name)
+    catch_up(archive.vault, archive.replicas, id_, acknowledged=acknowledged)
+    holding = archive.vault.holding(id_)
     if holding is None or item.sha512 not in {file.sha512 for file in holding.files}:
         holding = _write(archive, plan, item, item.recording, receipt)
     elif all(root.has_object(ocfl.object_path(holding.id)) for root in archive.roots):
