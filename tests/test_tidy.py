@@ -57,6 +57,7 @@ OF_NO_ONE_MODULE = {
     "tests/torture/test_torture.py": "everything that writes, by violence",
     "tests/test_docs.py": "the handbook and the command line",
     "tests/vault/test_radosgw.py": "storage roots on Ceph",
+    "tests/decades/test_decade.py": "the vault, over ten simulated years",
 }
 AT_THE_ROOT = {
     *(".ci", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"),

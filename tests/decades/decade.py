@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
 import random
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from disks import Bucket, Disk, Place, at_the_border
+from fate import DAYS, Decade, Event
 from truth import Acknowledged, Survey, acknowledged_by, survey
 
 from sonotheque.deposit.accession import read_back
@@ -35,49 +35,7 @@ from sonotheque.vault.fixity_log import FixityLog
 from sonotheque.vault.objects import Vault
 from sonotheque.vault.ocfl import object_path
 
-DAYS = 3652
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
-HARDSHIPS = (1, 10, 100)
-# A year, for each disk. The first four are published rates, for one disk; a root has several,
-# which is one reason more for hardships. What follows them are assumptions: how often people err.
-RATES = {
-    "death": 0.0157,
-    "unreadable": 0.0315,
-    "flip": 0.0023,
-    "zero": 0.0023,
-    "truncate": 0.001,
-    "swap": 0.001,
-    "vanish": 0.005,
-    "deleted": 0.002,
-    "stale": 0.005,
-    "lies": 0.01,
-    "drops": 0.01,
-}
-FIRES = 0.002
-"""A year and location."""
-UNCHANGED = {"away": 0.5, "remember": 0.5}
-"""A year and disk, whatever the hardship."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something happens `where` (a disk or a location) on a day; `salt` decides the rest of it."""
-
-    day: float
-    kind: str
-    where: str
-    salt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Decade:
-    """A plan. `disks` is (name, location), the primary root's first; a bucket's name says so."""
-
-    seed: int
-    hardship: int
-    audit_days: int
-    disks: tuple[tuple[str, str], ...]
-    events: tuple[Event, ...]
 
 
 class Broken(AssertionError):
@@ -86,57 +44,6 @@ class Broken(AssertionError):
     def __init__(self, law: str, what: str) -> None:
         self.law = law
         super().__init__(f"{law}: {what}")
-
-
-def plan(seed: int) -> Decade:
-    """The decade of `seed`, and of nothing else."""
-    chance = random.Random(f"decade {seed}")
-    hardship = chance.choice(HARDSHIPS)
-    audit_days = chance.choice((90, 180, 365))
-    count = chance.choice((2, 3, 3, 4))
-    names = [f"root{number}" for number in range(1, count + 1)]
-    # The primary is always a directory; of the others, one in three is a bucket.
-    names = [names[0], *(chance.choice((n, n, f"bucket{n[4:]}")) for n in names[1:])]
-    disks = tuple((name, f"place{chance.randint(1, count)}") for name in names)
-    events = [Event(audit_days * n, "audit", "", 0) for n in range(1, DAYS // audit_days)]
-    for kind, yearly in (("deposit", 1.5), ("read", 4.0)):
-        events += _happening(chance, kind, "", yearly)
-    for name in names:
-        for kind, yearly in RATES.items():
-            for event in _happening(chance, kind, name, yearly * hardship):
-                events += [event, *_consequences(chance, event)]
-        for kind, yearly in UNCHANGED.items():
-            for event in _happening(chance, kind, name, yearly):
-                events += [event, *_consequences(chance, event)]
-    for place in sorted({location for _, location in disks}):
-        for event in _happening(chance, "fire", place, FIRES * hardship):
-            burnt = [name for name, location in disks if location == place]
-            replaced = event.day + chance.uniform(30, 300)
-            events += [event, *(Event(replaced, "replaced", name, 0) for name in burnt)]
-    events.sort(key=lambda event: event.day)
-    return Decade(seed, hardship, audit_days, disks, tuple(events))
-
-
-def _happening(chance: random.Random, kind: str, where: str, yearly: float) -> Iterator[Event]:
-    day = chance.expovariate(yearly / 365.25)
-    while day < DAYS:
-        yield Event(day, kind, where, chance.randrange(1 << 30))
-        day += chance.expovariate(yearly / 365.25)
-
-
-def _consequences(chance: random.Random, event: Event) -> list[Event]:
-    """What must follow, some days later: a new disk, the end of an absence, a power cut."""
-    follows = {
-        "death": ("replaced", 2, 30),
-        "deleted": ("replaced", 0, 3),
-        "away": ("back", 0.1, 20),
-        "lies": ("power cut", 1, 100),
-        "drops": ("drops end", 1, 100),
-    }
-    if event.kind not in follows:
-        return []
-    kind, least, most = follows[event.kind]
-    return [Event(event.day + chance.uniform(least, most), kind, event.where, event.salt + 1)]
 
 
 @dataclass
@@ -238,11 +145,14 @@ class World:
             return disk.befall(kind, chance)
         if disk.away or disk.root.present:
             return None
-        replicas.renew(disk.root)
+        try:
+            replicas.renew(disk.root)
+        except SonothequeError as error:
+            return f"{disk.name} cannot be replaced: {error}"
         return f"{disk.name} is replaced by an empty one"
 
     def deposit(self, chance: random.Random) -> None:
-        """A new holding, or a new version of one; acknowledged only if the vault says so."""
+        """A new holding, or a new version of one. Law: what is acknowledged is in every root."""
         known = sorted(self.acknowledged)
         holding = HoldingId(f"urn:sonotheque:holding:{chance.randrange(1 << 60):013x}")
         if known and chance.random() < 0.4:
@@ -253,6 +163,12 @@ class World:
             self.submitted.setdefault((holding, name), set()).add(content)
         try:
             with self.writing():
+                replicas.catch_up(
+                    self.primary,
+                    self.roots[1:],
+                    holding,
+                    acknowledged=self.log.acknowledged(object_path(holding), self.primary.name),
+                )
                 made = self.primary.write_version(
                     holding, additions, message="a deposit", now=self.now
                 )
@@ -263,19 +179,28 @@ class World:
             self.say(f"deposit of {holding[-13:]} refused: {error}")
             return
         self.counts["deposits acknowledged"] += 1
-        self.acknowledged[holding] = acknowledged_by(self.disks[0], object_path(holding))
         self.say(f"deposit of {holding[-13:]} acknowledged")
+        promised = acknowledged_by(self.disks[0], object_path(holding))
+        for disk in self.disks:
+            one = survey(disk, object_path(holding))
+            if not promised.continued_by(one) or not set(promised.state.values()) <= one.good:
+                raise Broken("what is acknowledged is in every root", f"{holding} in {disk.name}")
+        self.acknowledged[holding] = promised
 
     def read(self, chance: random.Random) -> None:
         """Law: what is read was deposited, and what one root can give is given."""
-        if not self.acknowledged:
+        named = sorted(holding for holding, known in self.acknowledged.items() if known.state)
+        if not named:
             return
-        holding = chance.choice(sorted(self.acknowledged))
+        holding = chance.choice(named)
         known = self.acknowledged[holding]
         name = chance.choice(sorted(known.state))
         seen = [survey(disk, object_path(holding)) for disk in self.disks]
         digest = known.state[name]
-        available = any(known.continued_by(one) and digest in one.good for one in seen)
+        # A version that came after, and was refused, may have put bad bytes in their place.
+        available = any(
+            one.own and one.state.get(name) == digest and digest in one.good for one in seen
+        )
         self.counts["reads"] += 1
         try:
             content = replicas.read(self.roots, holding, name)
@@ -447,8 +372,9 @@ def _one_thread() -> Iterator[None]:
 
     def in_turn(
         sources: Sequence[Iterator[list[Checked]]], stop: threading.Event
-    ) -> Iterator[list[Checked]]:
-        return itertools.chain.from_iterable(sources)
+    ) -> Generator[list[Checked], None, None]:
+        for source in sources:
+            yield from source
 
     threads = audit._in_threads
     audit._in_threads = in_turn
@@ -486,6 +412,6 @@ def report(decade: Decade, broken: Broken) -> str:
             f"seed {decade.seed}, hardship {decade.hardship}, an audit every {decade.audit_days}"
             f" days, {', '.join(f'{name} at {place}' for name, place in decade.disks)}",
             *broken.__notes__,
-            f"again: python tests/decades --seed {decade.seed} --decades 1",
+            f"again: python tests/decades/campaign.py --seed {decade.seed} --decades 1",
         ]
     )

@@ -15,11 +15,14 @@ from disks import Place
 class Survey:
     """One copy of an object: the version blocks of its inventory where that verifies (else None),
     the digests of all its files, what tells of each that it was not written again, and which of
-    them are content with the right digest."""
+    them are content with the right digest. `state` is the newest version's, by logical path;
+    `own` where the object's own inventory says so, without which it is not read until healed."""
 
     place: Place
     name: str
     versions: tuple[Any, ...] | None
+    state: dict[str, str] = field(default_factory=dict)
+    own: bool = False
     good: frozenset[str] = frozenset()
     identities: dict[str, object] = field(default_factory=dict)
     sound: frozenset[str] = frozenset()
@@ -58,11 +61,10 @@ class Acknowledged:
 def acknowledged_by(place: Place, name: str) -> Acknowledged:
     """What the object at `name`, just written, says of itself."""
     document = json.loads(place.read(f"{name}/inventory.json") or b"")
-    head = document["versions"][document["head"]]["state"]
     return Acknowledged(
         versions=_versions(document),
         content={digest: paths[0] for digest, paths in document["manifest"].items()},
-        state={path: digest for digest, paths in head.items() for path in paths},
+        state=_state(document),
     )
 
 
@@ -76,30 +78,46 @@ def survey(place: Place, name: str, keys: Collection[str] | None = None) -> Surv
         if key.startswith(f"{name}/") and (content := place.read(key)) is not None
     }
     digests = {path: hashlib.sha512(content).hexdigest() for path, content in files.items()}
-    document = _verified(files)
+    own = _vouched(files, "")
+    document = own or _witness(files)
     manifest = document["manifest"] if document else {}
     sound = [p for digest, paths in manifest.items() for p in paths if digests.get(p) == digest]
     return Survey(
         place=place,
         name=name,
         versions=_versions(document) if document else None,
+        state=_state(document) if document else {},
+        own=own is not None,
         good=frozenset(digests.values()),
         identities={path: place.identity(f"{name}/{path}") for path in files},
         sound=frozenset(sound),
     )
 
 
-def _verified(files: dict[str, bytes]) -> Any:
-    """The inventory, where its own sidecar or that of its newest version vouches for it."""
-    content = files.get("inventory.json", b"")
+def _witness(files: dict[str, bytes]) -> Any:
+    """The inventory in the directory of the newest version that has a whole one."""
+    numbers = {int(path[1:].split("/")[0]) for path in files if path[0] == "v"}
+    found = (_vouched(files, f"v{number}/") for number in sorted(numbers, reverse=True))
+    return next((document for document in found if document), None)
+
+
+def _vouched(files: dict[str, bytes], place: str) -> Any:
+    """The inventory in `place`, where its own sidecar or that of its newest version vouches for
+    it; else None."""
+    content = files.get(f"{place}inventory.json", b"")
     try:
         document = json.loads(content)
-        places = ("", f"{document['head']}/")
+        vouching = {place, f"{place}{document['head']}/"}
     except (ValueError, TypeError, KeyError):
         return None
     line = f"{hashlib.sha512(content).hexdigest()} inventory.json\n".encode()
-    vouched = any(files.get(f"{place}inventory.json.sha512") == line for place in places)
+    vouched = any(files.get(f"{one}inventory.json.sha512") == line for one in vouching)
     return document if vouched else None
+
+
+def _state(document: Any) -> dict[str, str]:
+    head = document["versions"][document["head"]]["state"]
+    return {path: digest for digest, paths in head.items() for path in paths}
 
 
 def _versions(document: Any) -> tuple[Any, ...]:

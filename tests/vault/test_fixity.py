@@ -252,6 +252,8 @@ def test_inventories_that_are_bad_in_both_are_told(
 ) -> None:
     for root in roots:
         _flip(root.object_path(ONE) / ocfl.INVENTORY)
+        for version in root.object_path(ONE).glob("v*"):
+            _flip(version / ocfl.INVENTORY)
     before = [_tree(root) for root in roots]
     events = [e for e in audited(heal=heal) if e.outcome is not Outcome.PASS]
     assert {event.root for event in events} == {"main", "copy"}

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from sonotheque.errors import BadInput, Corrupt, NotFound, SonothequeError
+from sonotheque.errors import BadInput, Corrupt, EnvironmentFailure, NotFound, SonothequeError
 from sonotheque.model.identifiers import HoldingId
 from sonotheque.vault import ocfl
 from sonotheque.vault.objects import KnownFile, Vault
@@ -484,3 +484,13 @@ def test_what_is_no_inventory_is_refused(main: Vault, content: bytes) -> None:
     (directory / ocfl.SIDECAR).write_bytes(ocfl.sidecar(content))
     with pytest.raises(Corrupt):
         main.inventory(ONE)
+
+
+def test_nothing_is_written_where_the_disk_is_not_mounted(main: Vault) -> None:
+    """Found by living through decades: the empty mount point took the deposit."""
+    shutil.rmtree(main.path)
+    main.path.mkdir()
+    with pytest.raises(EnvironmentFailure, match="main is away"):
+        main.write_version(ONE, {"a": b"a"}, message="", now=NOW)
+    assert list(main.path.iterdir()) == []
+    assert not main.staging.exists()

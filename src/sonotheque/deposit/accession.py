@@ -409,8 +409,10 @@ def _store(archive: Archive, plan: AccessionPlan, item: PlannedItem) -> ReceiptI
     receipt = replace(
         receipt, recording=item.recording.id, holding=holding_id_of(item.recording.id)
     )
-    catch_up(archive.vault, archive.replicas, holding_id_of(item.recording.id))
-    holding = archive.vault.holding(holding_id_of(item.recording.id))
+    id_ = holding_id_of(item.recording.id)
+    acknowledged = archive.fixity.acknowledged(ocfl.object_path(id_), archive.vault.name)
+    catch_up(archive.vault, archive.replicas, id_, acknowledged=acknowledged)
+    holding = archive.vault.holding(id_)
     if holding is None or item.sha512 not in {file.sha512 for file in holding.files}:
         holding = _write(archive, plan, item, item.recording, receipt)
     elif all(root.has_object(ocfl.object_path(holding.id)) for root in archive.roots):

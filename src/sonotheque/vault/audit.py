@@ -192,7 +192,8 @@ class Audit:
         for other in self._roots:
             copy = expected.copies.get(other.name)
             if known is None:
-                first = next(one for one in self._roots if one.name in expected.copies)
+                holders = (one for one in self._roots if one.name in expected.copies)
+                first = next(holders, root)
                 if root is first and not other.has_object(expected.name):
                     yield other
             elif (

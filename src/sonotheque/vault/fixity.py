@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -151,18 +152,23 @@ def glance(root: Root, name: str, known: Known, now: str, pace: Pace | None) -> 
 def expect(roots: Sequence[Root], name: str) -> Expected:
     """What the newest inventory that verifies in any root asks for.
 
-    Raises Corrupt where none does, or where two contradict each other: which of them is right
-    is for a person to say.
+    Where an object has lost its own inventory, the one in its newest version's directory, which
+    has the same bytes, speaks for it. Raises Corrupt where none verifies, or where two contradict
+    each other: which of them is right is for a person to say.
     """
     copies = {
         root.name: (inventory, document)
         for root, inventory, document in _inventories(roots, name)
         if ocfl.object_path(inventory.id) == name
     }
-    if not copies:
+    found = list(copies.values())
+    for root in roots:
+        if root.name not in copies:
+            found += _witness(root, name)
+    if not found:
         raise Corrupt("no root has an inventory that verifies", where=name)
-    inventory, document = max(copies.values(), key=lambda copy: copy[0].head)
-    if not all(inventory.continues(other) for other, _ in copies.values()):
+    inventory, document = max(found, key=lambda copy: copy[0].head)
+    if not all(inventory.continues(other) for other, _ in found):
         raise Corrupt("the roots hold different histories of it", where=name)
     digests: dict[str, str] = dict(inventory.content_paths())
     for place in ("", f"v{inventory.head}/"):
@@ -203,6 +209,21 @@ def _inventories(
         with contextlib.suppress(Corrupt):
             inventory, document = root.read_inventory(name, version, witnesses=roots)
             yield root, inventory, document
+
+
+def _witness(root: Root, name: str) -> list[tuple[ocfl.Inventory, bytes]]:
+    """The inventory in the newest version's directory that has one which verifies."""
+    witness: list[tuple[ocfl.Inventory, bytes]] = []
+    for number in itertools.count(1):
+        version = f"v{number}"
+        with contextlib.suppress(Corrupt):
+            inventory, document = root.read_inventory(name, version)
+            if ocfl.object_path(inventory.id) == name and inventory.head == number:
+                witness = [(inventory, document)]
+                continue
+        if root.size(name, f"{version}/{ocfl.INVENTORY}") is None:
+            return witness
+    return witness
 
 
 def examine(

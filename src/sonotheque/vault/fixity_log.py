@@ -177,6 +177,14 @@ class FixityLog:
         found = self._page("o.name = :place", name, root)
         return found[0][1:] if found else (None, None)
 
+    def acknowledged(self, name: str, primary: str) -> int:
+        """The newest version that must be held; 0 for none, and where the newest check in the
+        primary root has told that it is lost, so that it may be deposited anew."""
+        known, last = self.known(name, primary)
+        if known is None or (last and last.outcome is Outcome.LOST):
+            return 0
+        return known.version
+
     def each(self, root: str) -> Iterator[tuple[str, Known | None, LastCheck | None]]:
         """Every object that must be held, in the order of their names, with the newest check of
         its copy in `root`. What is added meanwhile may or may not be among them."""

@@ -93,7 +93,10 @@ class Vault(Root):
 
         Everything is synced when this returns. A file whose bytes are not the known ones raises
         Corrupt, and nothing is left behind. Content that changes nothing makes no version.
+        Raises EnvironmentFailure where the root is away: below a mount point that nothing is
+        mounted on, everything could be written, to the wrong disk.
         """
+        self.require_present()
         previous = self.inventory(holding)
         digests = {path: _digest(source) for path, source in additions.items()}
         if previous and previous.state() | digests == previous.state():

@@ -11,7 +11,7 @@ from operator import methodcaller
 from typing import TypeVar
 
 from sonotheque import config
-from sonotheque.errors import Corrupt, EnvironmentFailure, NotFound, SonothequeError
+from sonotheque.errors import Corrupt, SonothequeError
 from sonotheque.model.findings import Finding, Severity
 from sonotheque.model.holdings import FixityEvent, Holding, Outcome
 from sonotheque.model.identifiers import HoldingId
@@ -33,21 +33,44 @@ def replicate(primary: Root, replicas: Sequence[Root], holding: HoldingId) -> tu
     require_present((primary, *replicas))
     for replica in replicas:
         replica.adopt(primary, holding)
+    newest = primary.required(holding)
     for root in (primary, *replicas):
+        if not root.required(holding).continues(newest):
+            raise Corrupt(
+                f"reads back as it was before version {newest.head} was written",
+                where=root.place_of(ocfl.object_path(holding)),
+                remedy=f"check what it is stored on; then {HEAL}",
+            )
         read_back(root, holding)
     return tuple(root.name for root in (primary, *replicas))
 
 
-def catch_up(primary: Root, replicas: Sequence[Root], holding: HoldingId) -> None:
-    """Bring the primary's copy of `holding` up to the newest version that any replica has.
+def catch_up(
+    primary: Root, replicas: Sequence[Root], holding: HoldingId, *, acknowledged: int
+) -> None:
+    """Bring `holding` in the primary up to the newest version that any replica has.
 
-    A primary that came back with old data would else get other versions than the replicas have,
-    and no audit could say any more which of the histories is right. Raises Corrupt where they
-    differ already.
+    What is to be written next goes on from there: a primary that was made anew, or restored from
+    an older backup, would otherwise begin a second history of it. Raises as `replicate` does, and
+    Corrupt where no root has the version that was `acknowledged` (0 for none, or for one that an
+    audit has told to be lost): what is left of it may be what healing needs.
     """
+    require_present((primary, *replicas))
+    name = ocfl.object_path(holding)
     for replica in replicas:
-        with contextlib.suppress(NotFound):
-            primary.adopt(replica, holding)
+        if replica.has_object(name):
+            with contextlib.suppress(Corrupt):
+                # One that does not verify is for an audit to heal.
+                replica.read_inventory(name)
+                primary.adopt(replica, holding)
+    here = primary.inventory(holding)
+    if (here.head if here else 0) < acknowledged:
+        raise Corrupt(
+            f"was acknowledged in version {acknowledged}, which no root has whole now",
+            where=holding,
+            remedy=f"bring back a root that was away, and {HEAL}; where that tells that it is lost,"
+            " deposit it again",
+        )
 
 
 def object_names(roots: Sequence[Root]) -> Iterator[str]:
@@ -100,13 +123,7 @@ def _first(roots: Sequence[Root], get: Callable[[Root], T]) -> T:
 def require_present(roots: Sequence[Root]) -> None:
     """Raises EnvironmentFailure where a root is away: an unmounted disk is no empty root."""
     for root in roots:
-        if not root.present:
-            raise EnvironmentFailure(
-                f"storage root {root.name} is away",
-                where=root.where,
-                remedy="bring it back, or take it out of archive.toml; if it is lost for good, give"
-                f" it an empty place and run `sonotheque audit --heal --renew {root.name}`",
-            )
+        root.require_present()
 
 
 def renew(root: Root) -> None:

@@ -58,6 +58,16 @@ class Root(ABC):
     def present(self) -> bool:
         """Whether a root is there: an unmounted disk or an empty bucket is none."""
 
+    def require_present(self) -> None:
+        """Raises EnvironmentFailure where it is away: an unmounted disk is no empty root."""
+        if not self.present:
+            raise EnvironmentFailure(
+                f"storage root {self.name} is away",
+                where=self.where,
+                remedy="bring it back, or take it out of archive.toml; if it is lost for good, give"
+                f" it an empty place and run `sonotheque audit --heal --renew {self.name}`",
+            )
+
     @abstractmethod
     def create(self, *, objects_too: bool = False) -> None:
         """Make an empty root; one that was begun before is completed. With `objects_too`, what

@@ -1,4 +1,4 @@
-"""`make decades`: the long form. `python tests/decades [--decades N] [--seed FIRST]`."""
+"""`make decades`: the long form. `python tests/decades/campaign.py [--decades N] [--seed FIRST]`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from decade import Broken, lived, plan, report, shrunk
+from decade import Broken, lived, report, shrunk
+from fate import plan
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python tests/decades", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python tests/decades/campaign.py", description=__doc__)
     parser.add_argument("--decades", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1, help="the first")
     parser.add_argument("--whole", action="store_true", help="show a failure without shrinking it")
@@ -25,16 +26,19 @@ def main() -> int:
             decade = plan(seed)
             try:
                 counts += lived(decade, place).counts
+                counts["decades"] += 1
             except Broken as broken:
                 failed[broken.law] += 1
                 if failed[broken.law] == 1:
                     if not arguments.whole:
                         decade, broken = shrunk(decade, broken, place)
                     print(f"\n{report(decade, broken)}\n", flush=True)
+            except KeyboardInterrupt:
+                print(f"stopped at seed {seed}", flush=True)
+                break
             except Exception:
                 print(f"seed {seed}", flush=True)
                 raise
-    print(f"{arguments.decades:>9,}  decades from seed {arguments.seed}")
     for name, number in sorted(counts.items()):
         print(f"{number:>9,}  {name}")
     for law, number in failed.items():
