@@ -1,4 +1,4 @@
-"""`make decades`: the long form. `python tests/decades/campaign.py [--decades N] [--seed FIRST]`."""
+"""`make decades`: the long form. `campaign.py [--decades N] [--seed FIRST]`."""
 
 from __future__ import annotations
 
