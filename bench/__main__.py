@@ -15,8 +15,8 @@ from pathlib import Path
 
 from bench.table import Row
 
-BENCHMARKS = ("startup", "deposit", "catalogue")
-WITH_OPTIONS = ("catalogue",)
+BENCHMARKS = ("startup", "deposit", "vault", "catalogue")
+WITH_OPTIONS = ("catalogue", "vault")
 
 
 def main(words: list[str]) -> int:

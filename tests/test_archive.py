@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import shutil
+import threading
+import time
 from itertools import count
 from pathlib import Path
 
@@ -153,3 +155,44 @@ def test_one_writer_at_a_time_who_completes_what_another_began(tmp_path: Path) -
             with pytest.raises(EnvironmentFailure, match="another"), files.exclusive(config.lock):
                 pass
         assert archive.decide(ONE, Use.STREAM, NOW).allowed
+
+
+def test_who_waited_first_writes_first(tmp_path: Path) -> None:
+    """An audit that takes the lock again at once does not overtake the deposit that waits."""
+    config = _config(tmp_path / "archive")
+    order = []
+    with archives.create(config) as archive:
+
+        def deposit() -> None:
+            with archive.writing():
+                order.append("deposit")
+
+        waiting = threading.Thread(target=deposit)
+        with archive.writing():
+            waiting.start()
+            while not _held(config.lock_queue):
+                time.sleep(0.01)
+            with pytest.raises(EnvironmentFailure, match="another"), archive.writing(lambda: True):
+                pass
+        with archive.writing():
+            order.append("audit")
+        waiting.join()
+    assert order == ["deposit", "audit"]
+
+
+def test_one_audit_of_everything_at_a_time(tmp_path: Path) -> None:
+    with (
+        archives.create(_config(tmp_path / "archive")) as archive,
+        archive.auditing(),
+        pytest.raises(EnvironmentFailure, match="audited already"),
+        archive.auditing(),
+    ):
+        pass
+
+
+def _held(lock: Path) -> bool:
+    try:
+        with files.exclusive(lock):
+            return False
+    except EnvironmentFailure:
+        return True

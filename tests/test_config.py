@@ -37,6 +37,8 @@ def configs(draw: st.DrawFn, directory: Path) -> Config:
             location=draw(TEXT),
             threat=draw(TEXT),
             medium=draw(TEXT),
+            audit_within=draw(st.sampled_from(["", "12h", "30 d", "4w"])),
+            audit_rate=draw(st.sampled_from(["", "50MB/s", "1.5 GB/s"])),
         )
         for name, place in zip(names, places, strict=True)
     ]
@@ -193,3 +195,13 @@ def test_no_archive_here(tmp_path: Path) -> None:
         with pytest.raises(NotFound, match="sonotheque init") as caught:
             read_config(place)
         assert caught.value.where == str(place)
+
+
+@pytest.mark.parametrize("setting", ['audit_within = "soon"', 'audit_rate = "50MB"'])
+def test_a_schedule_that_cannot_be_read_is_told(tmp_path: Path, setting: str) -> None:
+    text = '[archive]\nname = "A"\nmandate = "B"\n[[root]]\nname = "main"\npath = "v"\n'
+    (tmp_path / CONFIG_NAME).write_text(f"{text}{setting}\n")
+    with pytest.raises(
+        BadInput, match=rf"archive\.toml: {setting.split(maxsplit=1)[0]} '[^']+' is not a"
+    ):
+        read_config(tmp_path)

@@ -24,8 +24,8 @@ class Root:
     None, in the bucket behind `url` (s3://bucket/prefix) at `endpoint`.
 
     `location` names where this copy stands, `threat` what could take it away, `medium` what it
-    is kept on. Credentials are no setting: they are in the environment. `audit_within` ("30d") is
-    how lately a copy must have been found whole for an audit to leave it out, `audit_rate`
+    is kept on. Credentials are no setting: they are in the environment. `audit_within` ("30d")
+    is how lately a copy must have been found whole for an audit to leave it out, `audit_rate`
     ("50MB/s") how fast an audit may read.
     """
 

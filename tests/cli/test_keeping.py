@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sonotheque.model.identifiers import HoldingId
 from sonotheque.store.objectstore import open_bucket
 from sonotheque.vault.ocfl import object_path
 
@@ -81,6 +82,7 @@ def test_an_archive_keeps_a_copy_in_a_bucket(
         key = f"{name}/v1/content/audio/a.flac"
         store.write(key, [b"rot"], replace=True)
         shutil.rmtree(archive / "vault" / name)
+        assert not run("audit", "--json", "--archive", archive)[1].count("roots.few")
         code, out, _ = run("audit", "--archive", archive)
         assert code == 1
         assert "root copy-2" in out and "root main" in out
@@ -107,3 +109,99 @@ def test_roots_that_cannot_be_are_told_in_one_line(
         assert reason in fails(code, "init", tmp_path / str(number), *said, url)
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     assert "AWS_SECRET_ACCESS_KEY" in fails(3, "init", tmp_path / "9", *said, "s3://tests/n")
+
+
+def test_a_root_that_was_lost_is_made_anew_by_command(archive: Path, run: Any, fails: Any) -> None:
+    kept = {p: p.read_bytes() for p in (archive / "replica").rglob("*") if p.is_file()}
+    shutil.rmtree(archive / "replica")
+    assert "--renew copy-1" in fails(3, "audit", "--heal", "--archive", archive)
+    assert "--heal" in fails(2, "audit", "--renew", "copy-1", "--archive", archive)
+    assert "no storage root" in fails(2, "audit", "--heal", "--renew", "x", "--archive", archive)
+    code, out, _ = run("audit", "--heal", "--renew", "copy-1", "--archive", archive)
+    assert code == 0
+    assert "[roots.few]" in out
+    assert all(path.read_bytes() == content for path, content in kept.items())
+
+
+def test_the_files_of_a_root_are_audited(archive: Path, run: Any) -> None:
+    layout = archive / "replica" / "ocfl_layout.json"
+    kept = layout.read_bytes()
+    layout.write_bytes(b"rot")
+    code, out, _ = run("audit", "--archive", archive)
+    assert code == 1
+    assert "ocfl_layout.json" in out
+    code, out, _ = run("audit", "--heal", "--json", "--archive", archive)
+    (event,) = json.loads(out)["events"]
+    assert (code, event["outcome"], event["root"]) == (0, "healed", "copy-1")
+    assert layout.read_bytes() == kept
+
+
+def test_an_audit_leaves_out_what_is_whole_and_reads_no_faster_than_it_may(
+    archive: Path, run: Any
+) -> None:
+    code, out, _ = run("audit", "--rate", "1GB/s", "--json", "--archive", archive)
+    first = json.loads(out)
+    assert (code, first["passed"], first["wrong"], len(first["runs"])) == (0, 4, 0, 1)
+    code, out, _ = run("audit", "--within", "30d", "--json", "--archive", archive)
+    rest = json.loads(out)
+    # The run before is a holding too, and has never been audited.
+    assert (code, rest["passed"]) == (0, 2)
+    config = archive / "archive.toml"
+    config.write_text(config.read_text().replace("[[root]]", '[[root]]\naudit_within = "4w"', 1))
+    code, out, _ = run("audit", "--json", "--archive", archive)
+    assert {event["root"] for event in json.loads(out)["events"]} == set()
+    assert json.loads(out)["passed"] == 1 + 4
+    for option in ("--within", "--rate"):
+        code, _, error = run("audit", option, "soon", "--archive", archive)
+        assert code == 2
+        assert "soon: is not a" in error
+
+
+def test_events_are_written_as_premis_now_and_later(
+    archive: Path, run: Any, tmp_path: Path
+) -> None:
+    now, later = tmp_path / "now.xml", tmp_path / "later.xml"
+    code, out, _ = run("audit", "--premis", now, "--json", "--archive", archive)
+    assert code == 0
+    (holding,) = json.loads(out)["runs"]
+    assert now.read_bytes().count(b"<event ") == 4
+    for name in (holding, holding.removeprefix("urn:sonotheque:audit:")):
+        code, out, _ = run("audit", "--run", name, "--premis", later, "--archive", archive)
+        assert code == 0
+        assert "4 fixity events" in out
+        assert later.read_bytes() == now.read_bytes()
+    assert run("audit", "--run", holding, "--archive", archive)[0] == 2
+    assert run("audit", "--run", "never", "--premis", later, "--archive", archive)[0] == 1
+
+
+def test_one_holding_is_audited_even_where_every_root_has_lost_it(archive: Path, run: Any) -> None:
+    assert run("audit", "--archive", archive)[0] == 0
+    _, out, _ = run("rights", "show", "--json", "--archive", archive)
+    recording = json.loads(out)[0]["recording"]
+    name = object_path(HoldingId(f"urn:sonotheque:holding:{recording}"))
+    code, out, _ = run("audit", "--only", recording, "--json", "--archive", archive)
+    assert (code, json.loads(out)["passed"]) == (0, 2)
+    for root in ("vault", "replica"):
+        shutil.rmtree(archive / root / name)
+    code, out, _ = run("audit", "--only", recording, "--archive", archive)
+    assert code == 1
+    assert "missing" in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert run("audit", "--only", "0000000000000", "--archive", archive)[0] == 1
+
+
+def test_a_root_that_lost_everything_is_told_in_few_lines(
+    archive: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sonotheque.cli import auditing
+
+    monkeypatch.setattr(auditing, "_LISTED_MAX", 1)
+    monkeypatch.setattr(auditing, "_SHOWN_MAX", 1)
+    assert run("audit", "--archive", archive)[0] == 0
+    for place in (archive / "replica").glob("*/*/*/urn*"):
+        shutil.rmtree(place)
+    code, out, _ = run("audit", "--archive", archive)
+    assert code == 1
+    assert "… and 2 more" in out
+    code, out, _ = run("audit", "--json", "--archive", archive)
+    assert (len(json.loads(out)["events"]), json.loads(out)["wrong"]) == (1, 3)

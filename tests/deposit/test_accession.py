@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,11 +10,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
+import obstore
 import ocfl
 import pytest
 
-from sonotheque.archive import Archive, open_archive
-from sonotheque.config import CONFIG_NAME
+from sonotheque.archive import Archive, create, open_archive
+from sonotheque.config import CONFIG_NAME, Config, Root
 from sonotheque.deposit import accession
 from sonotheque.deposit.package import read_package
 from sonotheque.deposit.receipts import Receipts
@@ -373,3 +375,40 @@ def test_bytes_that_every_root_lost_come_back_with_a_deposit(
     kept = archive.preserve_audits(audit)
     assert len(kept) == 2
     assert [e.outcome for e in preserved_events(archive.roots, kept[0])] == [Outcome.HEALED] * 2
+
+
+def test_a_deposit_that_died_while_writing_to_a_bucket_goes_on(
+    s3: str, music: Music, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, put = music.file(tmp_path / "a.flac", 1, license=CC_BY), obstore.put
+    for fault in itertools.count(0, 3):
+        directory = tmp_path / str(fault)
+        roots = (
+            Root("main", directory / "vault"),
+            Root("remote", url=f"s3://tests/{tmp_path.name}/{fault}", endpoint=s3),
+        )
+        puts = itertools.count()
+
+        def dying(*arguments: Any, at: int = fault, puts: Any = puts, **options: Any) -> Any:
+            if next(puts) >= at:
+                raise KeyboardInterrupt
+            return put(*arguments, **options)
+
+        ended = False
+        with create(Config(directory=directory, name="T", mandate="M", roots=roots)) as archive:
+            monkeypatch.setattr(obstore, "put", dying)
+            try:
+                accession.deposit(archive, [path], NOW)
+                ended = True
+            except KeyboardInterrupt:
+                pass
+            monkeypatch.setattr(obstore, "put", put)
+            receipt = accession.deposit(archive, [path], NOW)
+            assert receipt.accepted
+            assert only(receipt).roots == ("main", "remote")
+            main, remote = (list(root.holdings()) for root in archive.roots)
+            assert main == remote
+            assert archive.catalogue.count() == len(main) == 1
+        if ended:
+            break
+    assert fault > 6

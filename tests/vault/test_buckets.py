@@ -241,6 +241,26 @@ def test_it_ends_whole_wherever_it_is_stopped(
     assert fault >= 10
 
 
+@pytest.mark.parametrize(("there", "modes"), [(b"a", ["create"]), (b"?", ["create", "overwrite"])])
+def test_what_is_in_the_way_of_a_new_version_stays_only_if_it_verifies(
+    main: Vault, there: bytes, modes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main.write_version(ONE, {"a": b"a"}, message="", now=NOW)
+    remote, put, seen = BucketRoot("remote", store := _in_memory()), obstore.put, list[str]()
+    remote.create()
+    key = f"{ocfl.object_path(ONE)}/v1/content/a"
+    store.write(key, [there], replace=False)
+
+    def watched(client: Any, put_key: str, *rest: Any, **options: Any) -> Any:
+        seen.extend([options["mode"]] if put_key == key else [])
+        return put(client, put_key, *rest, **options)
+
+    monkeypatch.setattr(obstore, "put", watched)
+    replicas.replicate(main, [remote], ONE)
+    assert seen == modes
+    assert remote.read(ONE, "a") == b"a"
+
+
 def test_create_can_be_stopped_anywhere(fetched: Fetched, validate: Validate) -> None:
     for fault in count():
         store = _in_memory()

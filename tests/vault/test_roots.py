@@ -7,6 +7,7 @@ import pytest
 from sonotheque.errors import SonothequeError
 from sonotheque.model.identifiers import HoldingId
 from sonotheque.vault import ocfl
+from sonotheque.vault.buckets import BucketRoot
 from sonotheque.vault.objects import Vault
 
 NOW = "2026-11-20T10:00:00.000000Z"
@@ -50,3 +51,28 @@ def test_a_digest_is_of_what_is_there_and_paced_by_the_caller(main: Vault) -> No
     assert main.digest(place.name, "v1/content/missing") is None
     main.path_of(ONE, "a").write_bytes(b"b")
     assert main.digest(place.name, place.path) == ocfl.digest_of(b"b")
+
+
+def test_fresh_blocks_are_the_whole_file(main: Vault, remote: BucketRoot) -> None:
+    contents = {"e": b"", "one": b"1", "large": bytes(range(256)) * (9 << 10)}
+    main.write_version(ONE, contents, message="", now=NOW)
+    remote.adopt(main, ONE)
+    name = ocfl.object_path(ONE)
+    for root in (main, remote):
+        for path, content in contents.items():
+            assert b"".join(root.fresh_blocks(name, f"v1/content/{path}")) == content
+        with pytest.raises(SonothequeError):
+            list(root.fresh_blocks(name, "v1/content/missing"))
+
+
+def test_strays_are_what_stands_beside_the_files(main: Vault, remote: BucketRoot) -> None:
+    main.write_version(ONE, {"a/b": b"b"}, message="", now=NOW)
+    remote.adopt(main, ONE)
+    inventory = main.read_inventory(ocfl.object_path(ONE))[1]
+    name, paths = ocfl.object_path(ONE), ocfl.file_paths(inventory)
+    for root in (main, remote):
+        assert root.strays(name, paths) == []
+        for stray in ("x", "v1/content/a/c", "logs/today", "extensions/0009/config"):
+            root.restore_file(name, stray, [b"x"], ocfl.digest_of(b"x"))
+        assert root.strays(name, paths) == ["v1/content/a/c", "x"]
+        assert root.strays(name, [*paths, "x"]) == ["v1/content/a/c"]

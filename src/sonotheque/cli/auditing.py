@@ -12,6 +12,7 @@ from sonotheque.archive import Archive
 from sonotheque.cli import text
 from sonotheque.cli.answer import Answer, progress
 from sonotheque.errors import BadInput, Corrupt
+from sonotheque.model.findings import Severity
 from sonotheque.model.holdings import FixityEvent, Outcome
 from sonotheque.model.identifiers import HoldingId, holding_id_of, parse_recording_id
 from sonotheque.quantities import parse_rate, parse_span
@@ -85,6 +86,7 @@ def audit(arguments: Namespace) -> Answer:
         runs = archive.preserve_audits(checker)
         if arguments.premis and runs:
             _write_premis(archive, runs[-1], arguments.premis)
+    spread = replicas.spread(archive.config.roots)
     document = {
         "at": began,
         "runs": runs,
@@ -94,9 +96,11 @@ def audit(arguments: Namespace) -> Answer:
         "byte_count": found.byte_count,
         "events": found.events,
         "ledger": ledger,
+        "spread": spread,
     }
     whole = found.healed == found.wrong and ledger in (Outcome.PASS, Outcome.HEALED)
     lines = _lines(found, ledger, healing=arguments.heal)
+    lines += text.findings(one for one in spread.findings if one.severity is Severity.WARNING)
     return Answer(document, "\n".join(lines), exit_code=0 if whole else 1)
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
-
 
 def utc_now() -> str:
     """Now as ISO 8601 in UTC to the microsecond; such texts sort in time's order."""
-    return datetime.now(UTC).strftime(_FORMAT)
+    return _text(datetime.now(UTC).replace(tzinfo=None))
 
 
 def before(now: str, seconds: int) -> str:
     """The time `seconds` before `now`, which `utc_now` gave; at the earliest, the year 1."""
     try:
-        earlier = datetime.strptime(now, _FORMAT) - timedelta(seconds=seconds)
+        earlier = datetime.fromisoformat(now[:-1]) - timedelta(seconds=seconds)
     except OverflowError:
         earlier = datetime.min
-    return f"{earlier.isoformat(timespec='microseconds')}Z"
+    return _text(earlier)
+
+
+def _text(moment: datetime) -> str:
+    return f"{moment.isoformat(timespec='microseconds')}Z"

@@ -217,24 +217,6 @@ def fresh_blocks(path: str) -> Iterator[bytes]:
         os.close(descriptor)
 
 
-def sha512_from_disk(path: Path, pace: Callable[[int], None] | None = None) -> str:
-    """As `sha512_of`, but what the page cache has of the file is dropped first, so that the
-    disk is asked. `pace` is told the bytes of each block that was read; it may wait.
-    """
-    digest = hashlib.sha512()
-    with _reported(path):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-            while block := os.read(descriptor, CHUNK_BYTES):
-                digest.update(block)
-                if pace:
-                    pace(len(block))
-        finally:
-            os.close(descriptor)
-    return digest.hexdigest()
-
-
 @contextlib.contextmanager
 def exclusive(
     path: Path,

@@ -12,13 +12,13 @@ import contextlib
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from queue import Full, Queue
 from tempfile import TemporaryDirectory
 
-from sonotheque.errors import Corrupt
+from sonotheque.errors import Corrupt, NotFound
 from sonotheque.model.holdings import FixityEvent, Outcome
 from sonotheque.model.identifiers import HoldingId, Sha512
 from sonotheque.store import clock, files
@@ -68,7 +68,7 @@ class Audit:
         *,
         within_seconds: Mapping[str, int] | None = None,
         rates: Mapping[str, int] | None = None,
-    ) -> Iterator[Checked]:
+    ) -> Generator[Checked, None, None]:
         """Check every copy of every holding, or go on doing so where the last run was stopped.
 
         By a root's name, `within_seconds` leaves out copies that were found whole so lately, and
@@ -215,7 +215,7 @@ def _whole(roots: Sequence[Root], holding: HoldingId) -> Place:
     for root in roots:
         try:
             place = root.place(holding, EVENTS_NAME)
-        except Corrupt:
+        except (Corrupt, NotFound):
             continue
         if root.digest(place.name, place.path) == place.sha512:
             return place
@@ -265,7 +265,7 @@ def _batches(checks: Iterator[Checked]) -> Iterator[list[Checked]]:
 
 def _in_threads(
     sources: Sequence[Iterator[list[Checked]]], stop: threading.Event
-) -> Iterator[list[Checked]]:
+) -> Generator[list[Checked], None, None]:
     """What comes out of `sources`, each of which runs in a thread of its own. An error in one is
     raised here; whatever ends this generator sets `stop` and waits for the threads."""
     ready: Queue[list[Checked] | BaseException | None] = Queue(len(sources))
@@ -280,6 +280,8 @@ def _in_threads(
         try:
             for batch in source:
                 put(batch)
+                if stop.is_set():
+                    return
             put(None)
         except BaseException as error:
             put(error)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from blake3 import blake3
@@ -96,13 +96,15 @@ class _Reading:
     pace: Pace | None
     byte_count: int = 0
 
-    def blocks(self, path: str) -> Iterator[bytes]:
+    def feed(self, path: str, *takers: Callable[[bytes], object]) -> None:
+        """Give every block of one file to each of `takers`."""
         try:
             for block in self.root.fresh_blocks(self.name, path):
+                for take in takers:
+                    take(block)
                 self.byte_count += len(block)
                 if self.pace:
                     self.pace(len(block))
-                yield block
         except SonothequeError as error:
             if isinstance(error, EnvironmentFailure) and not self.root.present:
                 raise
@@ -111,15 +113,12 @@ class _Reading:
     def sums(self, path: str) -> tuple[str, bytes]:
         """SHA-512 and BLAKE3 of one file."""
         sha512, quick = hashlib.sha512(), blake3()
-        for block in self.blocks(path):
-            sha512.update(block)
-            quick.update(block)
+        self.feed(path, sha512.update, quick.update)
         return sha512.hexdigest(), quick.digest()
 
     def blake3(self, path: str) -> bytes:
         quick = blake3()
-        for block in self.blocks(path):
-            quick.update(block)
+        self.feed(path, quick.update)
         return quick.digest()
 
 
@@ -130,7 +129,9 @@ def glance(root: Root, name: str, known: Known, now: str, pace: Pace | None) -> 
     """
     reading = _Reading(root, name, pace)
     with contextlib.suppress(Corrupt, ValueError):
-        document = b"".join(reading.blocks(ocfl.INVENTORY))
+        blocks: list[bytes] = []
+        reading.feed(ocfl.INVENTORY, blocks.append)
+        document = b"".join(blocks)
         if hashlib.sha512(document).digest() != known.inventory:
             return None
         paths = ocfl.file_paths(document)

@@ -9,6 +9,7 @@ visible by that one rename. A new version is visible when the object's inventory
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -134,7 +135,7 @@ class Vault(Root):
 
     def object_names(self, *, after: str = "") -> Iterator[str]:
         """See Root; the memory is bounded by the largest directory."""
-        return _walk(self.path, "", ocfl.LAYOUT_DEPTH, after)
+        return _walk(str(self.path), "", ocfl.LAYOUT_DEPTH, after)
 
     def has_object(self, name: str) -> bool:
         return (self.path / name).exists()
@@ -172,7 +173,12 @@ class Vault(Root):
 
     def digest(self, name: str, path: str, pace: Pace | None = None) -> Sha512 | None:
         try:
-            return Sha512(files.sha512_from_disk(self.path / name / path, pace))
+            digest = hashlib.sha512()
+            for block in self.fresh_blocks(name, path):
+                digest.update(block)
+                if pace:
+                    pace(len(block))
+            return Sha512(digest.hexdigest())
         except SonothequeError:
             return None
 
@@ -195,8 +201,10 @@ class Vault(Root):
             staged.unlink(missing_ok=True)
 
     def _small(self, name: str, path: str) -> bytes | None:
+        place = self.path / name / path
         try:
-            return (self.path / name / path).read_bytes()
+            # A pipe in the place of a file would be waited for.
+            return place.read_bytes() if place.is_file() else None
         except OSError:
             return None
 
@@ -308,8 +316,8 @@ def _digest(source: KnownFile | bytes) -> Sha512:
     return ocfl.digest_of(source) if isinstance(source, bytes) else source.sha512
 
 
-def _walk(root: Path, prefix: str, depth: int, after: str) -> Iterator[str]:
-    with contextlib.suppress(FileNotFoundError), os.scandir(root / prefix) as entries:
+def _walk(root: str, prefix: str, depth: int, after: str) -> Iterator[str]:
+    with contextlib.suppress(FileNotFoundError), os.scandir(f"{root}/{prefix}") as entries:
         found = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     # Above the objects a name is compared with its stroke, as it stands in the whole text.
     for name in sorted(f"{prefix}{name}{'/' if depth > 1 else ''}" for name in found):
