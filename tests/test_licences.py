@@ -34,6 +34,7 @@ WRITTEN = {
     "MIT License": "MIT",
 }
 EXCEPTIONS = {
+    "bagit": "a work of the United States government, in the public domain",
     "certifi": "MPL-2.0 covers its one data file, which is used as it is",
 }
 BUNDLED = {

@@ -30,8 +30,12 @@ def test_a_damaged_ledger_is_found_and_healed_by_an_audit(archive: Path, run: An
     code, out, _ = run("audit", "--heal", "--json", "--archive", archive)
     assert (code, json.loads(out)["ledger"]) == (0, "healed")
     assert bundle.read_bytes() == kept
-    (archive / "ledger/checkpoint").write_text("no checkpoint")
-    assert run("audit", "--heal", "--archive", archive)[0] == 1
+    checkpoint = archive / "ledger/checkpoint"
+    signed = checkpoint.read_bytes()
+    checkpoint.write_text("no checkpoint")
+    assert run("audit", "--archive", archive)[0] == 1
+    assert run("audit", "--heal", "--archive", archive)[0] == 0
+    assert checkpoint.read_bytes() == signed
 
 
 @pytest.mark.parametrize(
