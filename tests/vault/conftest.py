@@ -12,10 +12,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import ocfl
 import pytest
 from obstore.store import MemoryStore
+from sqlalchemy import event
 
 from sonotheque.store import db
 from sonotheque.store.objectstore import ObjectStore, open_bucket
@@ -115,6 +117,12 @@ def known(tmp_path: Path) -> Callable[[str, bytes], KnownFile]:
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[FixityLog]:
     engine = db.open_database(tmp_path / "fixity.db")
+
+    @event.listens_for(engine, "connect")
+    def _set_up(connection: Any, _record: Any) -> None:
+        # As `_no_waiting` does for files.
+        connection.execute("PRAGMA synchronous = OFF")
+
     yield FixityLog(engine)
     engine.dispose()
 
