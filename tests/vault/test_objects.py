@@ -373,7 +373,7 @@ def test_settle_never_takes_back_a_version(main: Vault) -> None:
     shutil.rmtree(main.object_path(ONE) / "v2")
     stage = main.staging / "0123"
     stage.mkdir(parents=True)
-    (stage / "target").write_text(ONE)
+    (stage / "targets").write_text(ocfl.object_path(ONE))
     before = _tree(main)
     main.settle()
     assert _tree(main) == before
@@ -385,7 +385,7 @@ def test_settle_does_not_stop_at_damage(main: Vault) -> None:
     (main.object_path(ONE) / ocfl.INVENTORY).write_bytes(b"{}")
     stage = main.staging / "0123"
     stage.mkdir(parents=True)
-    (stage / "target").write_text(ONE)
+    (stage / "targets").write_text(ocfl.object_path(ONE))
     (main.staging / "x.file").write_bytes(b"")
     main.settle()
     assert list(main.staging.iterdir()) == []
