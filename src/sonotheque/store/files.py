@@ -38,9 +38,11 @@ _DEVICES = frozenset(
     {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)}
 )
 # Filesystems of which syncfs(2) promises what fsync(2) of every file does, by the type that
-# statfs(2) gives: bcachefs, btrfs, ext2 to ext4, F2FS, XFS, ZFS. It does not reach through to
-# the disk on FUSE and on SMB.
-_SYNCED_WHOLE = frozenset({0xCA451A4E, 0x9123683E, 0xEF53, 0xF2F52010, 0x58465342, 0x2FC12FC1})
+# statfs(2) gives: bcachefs, btrfs, ext2 to ext4, F2FS, tmpfs, XFS, ZFS. On FUSE and SMB it does
+# not reach through to the disk.
+_SYNCED_WHOLE = frozenset(
+    {0xCA451A4E, 0x9123683E, 0xEF53, 0xF2F52010, 0x01021994, 0x58465342, 0x2FC12FC1}
+)
 _STATFS_BYTES = 256
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp", re.DOTALL)
