@@ -161,6 +161,22 @@ def test_every_single_fsync_counts(
     assert fault > 0
 
 
+def test_one_by_one_where_the_filesystem_promises_no_more(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_SYNCED_WHOLE", frozenset())
+    fault = 0
+    while True:
+        _fresh(base)
+        with disk.Disk("forget", fault).watched(base) as watching:
+            _many_together(base)
+        if not watching.hit:
+            break
+        fault += 1
+    assert fault > 2 * files.ONE_BY_ONE_MAX
+    assert watching.violations == []
+
+
 @pytest.mark.parametrize("mode", ["die", "fail", "full"])
 @pytest.mark.parametrize("old", [b"", b"old bytes"])
 def test_replace_is_all_or_nothing(tmp_path: Path, mode: str, old: bytes) -> None:

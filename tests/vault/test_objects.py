@@ -18,8 +18,9 @@ import pytest
 
 from sonotheque.errors import BadInput, Corrupt, EnvironmentFailure, NotFound, SonothequeError
 from sonotheque.model.identifiers import HoldingId
+from sonotheque.store import files
 from sonotheque.vault import ocfl
-from sonotheque.vault.objects import KnownFile, Vault
+from sonotheque.vault.objects import KnownFile, Vault, Version
 
 _spec = importlib.util.spec_from_file_location("disk", Path(__file__).parents[1] / "disk.py")
 disk = importlib.util.module_from_spec(_spec)  # type: ignore[arg-type]
@@ -138,6 +139,75 @@ def test_a_file_that_is_not_what_was_known_is_refused(
         missing = KnownFile(sound.path.with_name("missing"), sound.sha512)
         main.write_version(ONE, {"audio/a": missing}, message="", now=NOW)
     assert _tree(main) == before
+
+
+# Batches.
+
+
+def _many(number: int, content: bytes = b"x") -> list[Version]:
+    return [
+        Version(
+            holding=HoldingId(f"urn:sonotheque:holding:many-{n}"),
+            additions={"audio/a": b"%d" % n + content, "r": b"r"},
+            message="m",
+            now=NOW,
+        )
+        for n in range(number)
+    ]
+
+
+def test_a_batch_holds_what_its_versions_would_hold_alone(
+    main: Vault, copy: Vault, validate: Validate
+) -> None:
+    for content in (b"first", b"second"):
+        batch = _many(9, content)
+        alone = [
+            copy.write_version(v.holding, v.additions, message=v.message, now=v.now) for v in batch
+        ]
+        assert main.write_versions(batch) == alone
+        assert _tree(main) == _tree(copy)
+    unchanged = _tree(main)
+    more = [*_many(2, b"second"), *_many(10, b"second")[9:]]
+    assert [held.version for held in main.write_versions(more)] == [2, 2, 1]
+    assert _tree(main).items() > unchanged.items()
+    validate(main)
+    assert main.write_versions([]) == []
+
+
+def test_a_batch_with_one_wrong_file_leaves_nothing(
+    main: Vault, copy: Vault, validate: Validate, known: Known
+) -> None:
+    main.write_versions(_many(1))
+    copy.adopt(main, _many(1)[0].holding)
+    before = _tree(main)
+    sound = known("a", b"sound")
+    sound.path.write_bytes(b"other")
+    wrong = Version(holding=ONE, additions={"audio/a": sound}, message="", now=NOW)
+    with pytest.raises(Corrupt, match="changed while it was read"):
+        main.write_versions([*_many(3, b"new"), wrong])
+    assert _tree(main) == before
+    validate(main)
+    main.write_versions(_many(3, b"new"))
+    main.path_of(_many(3)[2].holding, "audio/a").write_bytes(b"rotten")
+    with pytest.raises(Corrupt, match="digest"):
+        copy.adopt(main, *(version.holding for version in _many(3)))
+    assert _tree(copy) == before
+    validate(copy)
+
+
+def test_a_batch_shares_its_syncs(main: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    with files.opened(main.path) as descriptor:
+        if not files.is_synced_whole(descriptor):
+            pytest.skip("NOT TESTED: syncs are not shared on this filesystem")
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda _: synced.append("fsync"))
+    monkeypatch.setattr(files, "syncfs", lambda _: synced.append("syncfs"))
+    main.write_versions(_many(50))
+    # The one of a file's kind is for the staging directory's own name.
+    assert sorted(synced) == ["fsync", "syncfs", "syncfs"]
+    synced.clear()
+    main.write_versions(_many(50, b"again"))
+    assert synced == ["syncfs"] * 3
 
 
 def test_what_is_not_held(main: Vault) -> None:
@@ -267,7 +337,7 @@ def test_adopt_refuses_another_history(main: Vault, copy: Vault) -> None:
 # A process that ends at any call.
 
 
-@pytest.fixture(params=["new object", "new version", "adopt missing", "adopt versions"])
+@pytest.fixture(params=["new object", "new version", "batch", "adopt missing", "adopt versions"])
 def step(request: pytest.FixtureRequest, main: Vault, copy: Vault, known: Known) -> Step:
     """The root that is written to, how, and what was acknowledged in it before."""
     sound = known("sound", b"sound" * 100)
@@ -283,11 +353,9 @@ def step(request: pytest.FixtureRequest, main: Vault, copy: Vault, known: Known)
         if request.param == "adopt missing":
             held = {}
         return copy, lambda: copy.adopt(main, ONE), held
-    return (
-        main,
-        lambda: main.write_version(ONE, {"audio/a": sound, "r": b"new"}, message="m", now=NOW),
-        held,
-    )
+    one = Version(holding=ONE, additions={"audio/a": sound, "r": b"new"}, message="m", now=NOW)
+    others = _many(3) if request.param == "batch" else []
+    return main, lambda: main.write_versions([*others[1:], one, *others[:1]]), held
 
 
 @pytest.mark.parametrize("mode", ["die", "fail", "full"])

@@ -180,14 +180,25 @@ def _made(path: Path) -> Iterator[Path]:
         yield directory
 
 
+@contextlib.contextmanager
+def opened(path: Path, flags: int = 0) -> Iterator[int]:
+    """The descriptor of the file or directory `path`, to be read or synced."""
+    with _reported(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
 def sync_file(path: Path) -> None:
     """Sync a file that something else has written."""
-    with _opened(path) as descriptor:
+    with opened(path) as descriptor:
         os.fsync(descriptor)
 
 
 def sync_directory(path: Path) -> None:
-    with _opened(path, os.O_DIRECTORY) as descriptor:
+    with opened(path, os.O_DIRECTORY) as descriptor:
         os.fsync(descriptor)
 
 
@@ -204,12 +215,12 @@ def sync_together(paths: Sequence[Path]) -> None:
     Many of them are synced by one call for the filesystem, where it does as much.
     """
     if len(paths) > ONE_BY_ONE_MAX:
-        with _opened(paths[0]) as descriptor:
-            if _type_of_filesystem(descriptor) in _SYNCED_WHOLE:
+        with opened(paths[0]) as descriptor:
+            if is_synced_whole(descriptor):
                 syncfs(descriptor)
                 return
     for path in paths:
-        with _opened(path) as descriptor:
+        with opened(path) as descriptor:
             os.fsync(descriptor)
 
 
@@ -221,12 +232,14 @@ def syncfs(descriptor: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
-def _type_of_filesystem(descriptor: int) -> int:
-    """The first field of what fstatfs(2) fills in; 0 where it fails."""
+def is_synced_whole(descriptor: int) -> bool:
+    """Whether `syncfs` does as much for the filesystem that this open file stands on as fsync(2)
+    of every file on it."""
     status = ctypes.create_string_buffer(_STATFS_BYTES)
     if _LIBC.fstatfs(descriptor, status):
-        return 0
-    return ctypes.c_ulong.from_buffer(status).value
+        return False
+    # The type is the first field.
+    return ctypes.c_ulong.from_buffer(status).value in _SYNCED_WHOLE
 
 
 def tree(path: Path) -> Iterator[Path]:
@@ -325,16 +338,6 @@ def _locked(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-@contextlib.contextmanager
-def _opened(path: Path, flags: int = 0) -> Iterator[int]:
-    with _reported(path):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
 
 
 @contextlib.contextmanager
