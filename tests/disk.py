@@ -88,6 +88,7 @@ class Disk:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if name in ("rename", "replace"):
                 self._check_synced(Path(arguments[0]), Path(arguments[1]))
+                self._check_order(Path(arguments[0]), Path(arguments[1]))
             if name == "fsync":
                 # The power will not really be cut, so the real one would be time lost.
                 self._sync(Path(f"/proc/self/fd/{arguments[0]}"))
@@ -144,6 +145,19 @@ class Disk:
             whole = self._bytes.get(inode) == source.read_bytes()
         if not whole:
             self.violations.append(f"{target} got its name before its bytes were synced")
+
+    def _check_order(self, source: Path, target: Path) -> None:
+        """What takes the place of a file may speak of what is new beside it, and may be on the
+        disk first: so that must be there by then."""
+        if not target.is_file():
+            return
+        directory = target.parent
+        new = {path.name for path in directory.iterdir()}
+        new -= self._names.get(directory.stat().st_ino, {}).keys()
+        if source.parent == directory:
+            new.discard(source.name)
+        if new:
+            self.violations.append(f"{target} was replaced before {', '.join(new)} was synced")
 
     def _files(self, inode: int, prefix: str) -> Iterator[tuple[str, bytes]]:
         for name, child in self._names.get(inode, {}).items():

@@ -65,7 +65,7 @@ def _together(base: Path, number: int) -> None:
         files.make_directories(base / "new" / str(leaf))
         files.create(base / "new" / str(leaf) / "leaf", b"leaf", synced=False)
     files.copy(base / "old", base / "new" / "copy", synced=False)
-    files.sync_together([*files.tree(base / "new")])
+    files.sync_together(files.tree(base / "new"))
     named = files.make_directories(base / "a" / "b")
     files.rename(base / "new", base / "a" / "b" / "whole")
     files.supersede(base / "a" / "b" / "whole" / "copy", base / "here" / "file")

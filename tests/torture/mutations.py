@@ -36,6 +36,7 @@ from power import missing, stage, until_said
 from recovery import recover
 from scenes import Scene
 from sonotheque.store import db, files
+from sonotheque.store.clock import utc_now
 from sonotheque.vault import ocfl
 from sonotheque.vault.objects import Vault
 from tally import Tally
@@ -181,19 +182,26 @@ def _primitives(place: Path) -> Work:
 
 
 def _settling(scene: Scene) -> Work:
-    """A writer comes after one that died between a rename and the sync that makes it last."""
+    """A writer comes after one that died between a rename and the sync that makes it last: of a
+    new object, then of a new version."""
 
     def work(_speaker: int) -> None:
         vault = Vault("main", scene.archive / "vault")
         holding = scene.acknowledged[1].document["items"][0]["holding"]
         target = vault.object_path(holding)
-        stage = vault.staging / "0123"
-        stage.mkdir()
-        (stage / "targets").write_text(ocfl.object_path(holding))
-        aside = target.rename(vault.staging / "aside")
-        os.sync()
-        aside.rename(target)
-        vault.settle()
+        older = {path: path.read_bytes() for path in target.iterdir() if path.is_file()}
+        for renamed in (target, target / "v2"):
+            stage = vault.staging / "0123"
+            stage.mkdir()
+            (stage / "targets").write_text(ocfl.object_path(holding))
+            aside = renamed.rename(vault.staging / "aside")
+            for path, content in older.items() if renamed != target else ():
+                path.write_bytes(content)
+            os.sync()
+            aside.rename(renamed)
+            vault.settle()
+            if renamed == target:
+                vault.write_version(holding, {"more": b"more"}, message="", now=utc_now())
 
     return work
 

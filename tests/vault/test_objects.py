@@ -409,8 +409,9 @@ def test_what_returned_survives_a_power_cut(
     assert _tree(vault).items() <= watching.after_power_cut(vault.path).items()
 
 
+@pytest.mark.parametrize("held", [False, True])
 def test_what_was_visible_but_not_synced_is_synced_by_settle(
-    main: Vault, tmp_path: Path, known: Known
+    main: Vault, tmp_path: Path, known: Known, held: bool
 ) -> None:
     """A process dies between the rename and the sync; the next one takes what it sees for kept."""
     sound = known("sound", b"sound")
@@ -422,6 +423,8 @@ def test_what_was_visible_but_not_synced_is_synced_by_settle(
         shutil.rmtree(main.path)
         shutil.rmtree(main.staging, ignore_errors=True)
         main.create()
+        if held:
+            main.write_version(ONE, {"r": b"r"}, message="m", now=NOW)
         died = disk.Disk("die", fault)
         with died.watched(tmp_path), contextlib.suppress(disk.Died):
             run()
@@ -430,6 +433,7 @@ def test_what_was_visible_but_not_synced_is_synced_by_settle(
             main.settle()
             run()
         assert _tree(main).items() <= died.after_power_cut(main.path).items()
+        assert died.violations == []
         if ended:
             break
 

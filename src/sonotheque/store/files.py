@@ -21,8 +21,9 @@ import stat
 import tempfile
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from io import FileIO
+from itertools import chain, islice
 from pathlib import Path
 from typing import Protocol
 
@@ -208,18 +209,20 @@ def sync_tree(path: Path) -> None:
         sync_directory(Path(directory))
 
 
-def sync_together(paths: Sequence[Path]) -> None:
+def sync_together(paths: Iterable[Path]) -> None:
     """Sync `paths`, files and directories of one filesystem, in no order: what must be on the
     disk before something else is synced by a call of its own.
 
     Many of them are synced by one call for the filesystem, where it does as much.
     """
-    if len(paths) > ONE_BY_ONE_MAX:
-        with opened(paths[0]) as descriptor:
+    waiting = iter(paths)
+    first = [*islice(waiting, ONE_BY_ONE_MAX + 1)]
+    if len(first) > ONE_BY_ONE_MAX:
+        with opened(first[0]) as descriptor:
             if is_synced_whole(descriptor):
                 syncfs(descriptor)
                 return
-    for path in paths:
+    for path in chain(first, waiting):
         with opened(path) as descriptor:
             os.fsync(descriptor)
 

@@ -14,6 +14,7 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from sonotheque import __version__
@@ -273,7 +274,7 @@ class Vault(Root):
             unsynced |= dict.fromkeys(_upwards(directory, self.path.parent))
         # What was renamed may not have been synced.
         if unsynced:
-            files.sync_together([*unsynced])
+            files.sync_together(unsynced)
 
     def _complete(self, name: str) -> None:
         """Show the newest version that the directory of the object has."""
@@ -288,6 +289,8 @@ class Vault(Root):
             # A version directory arrives whole, by one rename, with its own inventory.
             _, document = self.read_inventory(name, f"v{head}")
             if _pair(directory) != (document, ocfl.sidecar(document)):
+                # An inventory may speak only of what is on the disk.
+                files.sync_directory(directory)
                 files.replace(directory / ocfl.INVENTORY, document)
                 files.replace(directory / ocfl.SIDECAR, ocfl.sidecar(document))
 
@@ -310,7 +313,7 @@ class Vault(Root):
             staged = [(stage / str(number), change) for number, change in enumerate(changes)]
             for directory, change in staged:
                 _fill(directory, change)
-            files.sync_together([self.staging, *files.tree(stage)])
+            files.sync_together(chain([self.staging], files.tree(stage)))
             self._install(staged)
 
     @contextlib.contextmanager
@@ -345,14 +348,14 @@ class Vault(Root):
                 files.rename(stage / f"v{number}", directory / f"v{number}")
             named.add(directory)
             shown.add(directory)
-        files.sync_together([*named])
+        files.sync_together(named)
         # An inventory may speak only of what is on the disk.
         for stage, change in staged:
             if change.since:
                 for name in (ocfl.INVENTORY, ocfl.SIDECAR):
                     files.supersede(stage / name, self.path / change.name / name)
         if shown:
-            files.sync_together([*shown])
+            files.sync_together(shown)
 
 
 def _adoption(source: Source, inventory: ocfl.Inventory, since: int) -> _Change:
