@@ -16,7 +16,6 @@ from sonotheque import config
 from sonotheque.errors import BadInput, Corrupt, EnvironmentFailure, SonothequeError
 from sonotheque.model.holdings import FixityEvent, Outcome
 from sonotheque.model.identifiers import HoldingId
-from sonotheque.store import files
 from sonotheque.store.objectstore import open_bucket
 from sonotheque.vault import ocfl, replicas
 from sonotheque.vault.audit import Audit
@@ -49,35 +48,6 @@ def test_a_root_that_is_away_takes_nothing(main: Vault, copy: Vault) -> None:
     with pytest.raises(EnvironmentFailure, match="copy is away"):
         replicas.replicate(main, [copy], ONE)
     assert not copy.path.exists()
-
-
-def test_every_file_is_read_back_once(
-    main: Vault, copy: Vault, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    main.write_version(ONE, {"a": b"a", "b": b"b", "same": b"a"}, message="", now=NOW)
-    main.write_version(TWO, {"a": b"a"}, message="", now=NOW)
-    read: list[str] = []
-    real = files.fresh_blocks
-
-    def fresh_blocks(path: str) -> Iterator[bytes]:
-        read.append(path)
-        return real(path)
-
-    monkeypatch.setattr(files, "fresh_blocks", fresh_blocks)
-    replicas.replicate(main, [copy], ONE, TWO)
-    objects = [root.object_path(holding) for root in (main, copy) for holding in (ONE, TWO)]
-    there = [str(path) for place in objects for path in place.rglob("*") if path.is_file()]
-    assert sorted(read) == sorted(there)
-
-
-@pytest.mark.parametrize("path", [INVENTORY, SIDECAR, f"v1/{INVENTORY}", f"v1/{SIDECAR}", "0="])
-def test_inventories_are_read_back_too(main: Vault, copy: Vault, path: str) -> None:
-    main.write_version(ONE, {"a": b"a"}, message="", now=NOW)
-    replicas.replicate(main, [copy], ONE)
-    (wrong,) = copy.object_path(ONE).glob(f"{path}*" if path == "0=" else path)
-    wrong.write_bytes(wrong.read_bytes() + b" ")
-    with pytest.raises(Corrupt):
-        replicas.replicate(main, [copy], ONE)
 
 
 @pytest.mark.parametrize("where", [0, 1])
