@@ -46,6 +46,7 @@ _SYNCED_WHOLE = frozenset(
 )
 _STATFS_BYTES = 256
 _LIBC = ctypes.CDLL(None, use_errno=True)
+_SYNCFS = _LIBC.syncfs
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp", re.DOTALL)
 
 
@@ -230,7 +231,7 @@ def sync_together(paths: Iterable[Path]) -> None:
 def syncfs(descriptor: int) -> None:
     """Sync everything that was written to the filesystem which this open file stands on:
     syncfs(2), which `os` lacks."""
-    if _LIBC.syncfs(descriptor):
+    if _SYNCFS(descriptor):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
 
