@@ -52,6 +52,7 @@ class Music(Protocol):
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The power is not cut while these tests run; `disk.Disk` counts what would be synced."""
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
+    monkeypatch.setattr(files, "syncfs", lambda _descriptor: None)
 
 
 @pytest.fixture

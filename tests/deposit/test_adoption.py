@@ -30,6 +30,7 @@ from sonotheque.errors import BadInput, SonothequeError
 from sonotheque.model.holdings import AdoptionRecord, FixityEvent, Outcome
 from sonotheque.model.identifiers import ADOPTION_PREFIX, HoldingId
 from sonotheque.model.terms import Answer, Kind, Statement, Status, Use
+from sonotheque.store import files
 from sonotheque.vault.layouts import layout_of
 
 
@@ -68,6 +69,7 @@ class Music(Protocol):
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The power is not cut while these tests run; `disk.Disk` counts what would be synced."""
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
+    monkeypatch.setattr(files, "syncfs", lambda _descriptor: None)
 
 
 def statuses(adoption: Adoption) -> dict[str, AdoptionStatus]:

@@ -19,8 +19,8 @@ import msgspec
 from sonotheque.archive import Archive
 from sonotheque.assessment import ground
 from sonotheque.assessment.facts import Facts, FormatFacts, RootFacts
-from sonotheque.deposit.accession import DepositRecord
 from sonotheque.deposit.inspection import FUNCTION, inspect
+from sonotheque.deposit.storing import DepositRecord
 from sonotheque.errors import Corrupt, SonothequeError
 from sonotheque.model.holdings import FixityEvent, Outcome
 from sonotheque.model.identifiers import HoldingId, Sha512, recording_of

@@ -16,9 +16,10 @@ from pathlib import Path
 import msgspec
 
 from sonotheque.archive import FINGERPRINT_NAME, Archive
-from sonotheque.deposit.accession import DepositRecord, read_back, unsaid
+from sonotheque.deposit.accession import unsaid
 from sonotheque.deposit.receipts import Receipts
 from sonotheque.deposit.recovery import ADOPTION_NAME, is_deposit_record, restore_recording
+from sonotheque.deposit.storing import DepositRecord, read_back
 from sonotheque.errors import BadInput, Corrupt, Refused, SonothequeError
 from sonotheque.model.findings import Finding, Severity
 from sonotheque.model.holdings import AdoptionRecord, Receipt

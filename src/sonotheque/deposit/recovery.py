@@ -16,8 +16,8 @@ import msgspec
 
 from sonotheque.archive import Archive
 from sonotheque.config import Config, read_config
-from sonotheque.deposit.accession import DepositRecord, read_back
 from sonotheque.deposit.receipts import Receipts
+from sonotheque.deposit.storing import DepositRecord, read_back
 from sonotheque.errors import Corrupt, SonothequeError
 from sonotheque.model.holdings import AdoptionRecord, FixityEvent, Holding, Receipt
 from sonotheque.model.identifiers import (

@@ -53,8 +53,12 @@ class BucketRoot(Root):
     def settle(self) -> None:
         """Nothing that a process left behind is visible, and `adopt` goes on from it."""
 
-    def adopt(self, source: Root, holding: HoldingId) -> None:
+    def adopt(self, source: Root, *holdings: HoldingId) -> None:
         """See Root: content first, then each version's inventory, the object's own last."""
+        for holding in holdings:
+            self._adopt(source, holding)
+
+    def _adopt(self, source: Root, holding: HoldingId) -> None:
         inventory, since = self._lacks(source, holding)
         if since == inventory.head:
             return

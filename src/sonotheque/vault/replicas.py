@@ -24,24 +24,20 @@ ROOT_ID = HoldingId("urn:sonotheque:root")
 T = TypeVar("T")
 
 
-def replicate(primary: Root, replicas: Sequence[Root], holding: HoldingId) -> tuple[str, ...]:
-    """Bring `holding` in every replica up to the primary's version and read all copies back.
+def replicate(primary: Root, replicas: Sequence[Root], *holdings: HoldingId) -> tuple[str, ...]:
+    """Bring `holdings` in every replica up to the primary's version and read all copies back.
 
-    The names of the roots that hold it. Raises EnvironmentFailure where a root is away and
+    The names of the roots that hold them. Raises EnvironmentFailure where a root is away and
     Corrupt where what was read back is not what was written.
     """
     require_present((primary, *replicas))
     for replica in replicas:
-        replica.adopt(primary, holding)
-    newest = primary.required(holding)
-    for root in (primary, *replicas):
-        if not root.required(holding).continues(newest):
-            raise Corrupt(
-                f"reads back as it was before version {newest.head} was written",
-                where=root.place_of(ocfl.object_path(holding)),
-                remedy=f"check what it is stored on; then {HEAL}",
-            )
-        read_back(root, holding)
+        replica.adopt(primary, *holdings)
+    for holding in holdings:
+        newest = primary.required(holding)
+        _, document = primary.read_inventory(ocfl.object_path(holding))
+        for root in (primary, *replicas):
+            read_back(root, newest, document)
     return tuple(root.name for root in (primary, *replicas))
 
 
@@ -157,20 +153,39 @@ def check_root_files(roots: Sequence[Root], now: str, *, heal: bool) -> Iterator
             )
 
 
-def read_back(root: Root, holding: HoldingId) -> None:
-    """Check every content file of the newest version against its digest, from the medium, and
-    that its directory has the same inventory as the object."""
-    inventory = root.required(holding)
-    name = ocfl.object_path(holding)
-    root.read_inventory(name, f"v{inventory.head}")
-    for digest in set(inventory.state().values()):
-        path = inventory.content_path(digest)
+def read_back(root: Root, newest: ocfl.Inventory, document: bytes) -> None:
+    """Check each file of an object's newest version, its inventories among them, against its
+    digest, from the medium. `document` is the inventory `newest`, from which `root` may have
+    gone on."""
+    name = ocfl.object_path(newest.id)
+    if root.digest(name, ocfl.INVENTORY) != ocfl.digest_of(document):
+        newest, document = _further(root, newest)
+    for path, digest in ocfl.files_beside_inventory(newest, document).items():
         if root.digest(name, path) != digest:
-            raise Corrupt(
-                "reads back different from what was written",
-                where=root.place_of(f"{name}/{path}"),
-                remedy=f"check what it is stored on; then {HEAL}",
-            )
+            raise _different(root, f"{name}/{path}")
+
+
+def _further(root: Root, newest: ocfl.Inventory) -> tuple[ocfl.Inventory, bytes]:
+    """The inventory of `root`, which goes on from `newest`. Raises Corrupt where it does not."""
+    name = ocfl.object_path(newest.id)
+    if not root.required(newest.id).continues(newest):
+        raise Corrupt(
+            f"reads back as it was before version {newest.head} was written",
+            where=root.place_of(name),
+            remedy=f"check what it is stored on; then {HEAL}",
+        )
+    further, document = root.read_inventory(name)
+    if root.digest(name, ocfl.INVENTORY) != ocfl.digest_of(document):
+        raise _different(root, f"{name}/{ocfl.INVENTORY}")
+    return further, document
+
+
+def _different(root: Root, name: str) -> Corrupt:
+    return Corrupt(
+        "reads back different from what was written",
+        where=root.place_of(name),
+        remedy=f"check what it is stored on; then {HEAL}",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

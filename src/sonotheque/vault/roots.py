@@ -134,10 +134,10 @@ class Root(ABC):
         """
 
     @abstractmethod
-    def adopt(self, source: Root, holding: HoldingId) -> None:
-        """Copy from `source` the versions of the object that this root lacks, checking every
+    def adopt(self, source: Root, *holdings: HoldingId) -> None:
+        """Copy from `source` the versions of the objects that this root lacks, checking every
         digest. Raises Corrupt, what is read here being as it was, where the source does not
-        verify or where neither root's history of the object is the beginning of the other's.
+        verify or where neither root's history of an object is the beginning of the other's.
         """
 
     def place_of(self, name: str) -> str:
