@@ -46,17 +46,21 @@ def change(path: Path, old: bytes, new: bytes) -> None:
     path.write_bytes(content.replace(old, new, 1))
 
 
-def zero_a_page(path: Path) -> None:
+def zero(path: Path, start: int, end: int) -> None:
     content = path.read_bytes()
-    path.write_bytes(content[:PAGE_BYTES] + bytes(PAGE_BYTES) + content[2 * PAGE_BYTES :])
+    path.write_bytes(content[:start] + bytes(len(content[start:end])) + content[end:])
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:20_000])
 
 
 DAMAGES: dict[str, tuple[str, Callable[[Path], None]]] = {
     "a receipt": ("database.damaged", lambda p: change(p, b'"byte_count"', b'"bite_count"')),
     "an event": ("database.damaged", lambda p: change(p, b"sha512main", b"sha512mein")),
-    "a page": ("database.damaged", zero_a_page),
-    "cut short": ("database.damaged", lambda p: p.write_bytes(p.read_bytes()[:20_000])),
-    "no database": ("database.damaged", lambda p: p.write_bytes(bytes(50_000))),
+    "a page": ("database.damaged", lambda p: zero(p, PAGE_BYTES, 2 * PAGE_BYTES)),
+    "cut short": ("database.damaged", cut_short),
+    "no database": ("database.damaged", lambda p: zero(p, 0, 10_000_000)),
     "a table": (
         "database.schema",
         lambda p: change(p, b"'the ledger is append-only'", b"'the ledger is opened-only'"),

@@ -100,7 +100,8 @@ def _move(source: Path, target: Path) -> None:
 
 
 def _remove_database(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
+    # The log first: left behind, it would be taken for that of the next file of the name.
+    for suffix in ("-shm", "-wal", ""):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 

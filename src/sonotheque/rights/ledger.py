@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 from sqlalchemy import Connection, Engine, text
 
-from sonotheque.errors import BadInput, Corrupt, Refused, one_line
+from sonotheque.errors import BadInput, Corrupt, EnvironmentFailure, Refused, one_line
 from sonotheque.model.identifiers import RecordingId
 from sonotheque.model.terms import Statement
 from sonotheque.rights import proof
@@ -158,6 +158,13 @@ class Ledger:
                 return
             if proof.tree_root(published, self._tile) != root:
                 raise _contradicted(self._directory)
+            if not _is_whole(connection, published, size):
+                raise EnvironmentFailure(
+                    f"of the ledger entries from {published + 1} to {size}, which are to be"
+                    " signed, the database has not all as they were written",
+                    where=str(self._engine.url.database),
+                    remedy="run `sonotheque audit --heal`",
+                )
             old = self._write_tiles(connection, published, size)
         self._write_checkpoint(size, proof.tree_root(size, self._tile))
         for path in old:
@@ -439,6 +446,23 @@ def _entries(connection: Connection, start: int, end: int) -> Iterator[tuple[int
     )
     for row in rows:
         yield row.number, row.entry
+
+
+def _is_whole(connection: Connection, start: int, end: int) -> bool:
+    """Whether all entries after `start` up to `end` are there, and are those that were hashed."""
+    rows = connection.execute(
+        text(
+            "SELECT number, entry, leaf_hash FROM ledger_entry"
+            " WHERE number > :start AND number <= :end ORDER BY number"
+        ),
+        {"start": start, "end": end},
+    )
+    number = start
+    for row in rows:
+        number += 1
+        if row.number != number or proof.leaf_hash(row.entry) != row.leaf_hash:
+            return False
+    return number == end
 
 
 def _leaf_hashes(connection: Connection, start: int, end: int) -> Iterator[tuple[int, bytes]]:
