@@ -167,7 +167,7 @@ def test_an_older_database_of_which_the_ledger_tells_nothing(
     go_back(archive, old)
     with open_archive(archive.config.directory) as older:
         assert codes(older) == set()
-        finding = agreement.behind(older, holding_id_of(recording_in(receipt)))
+        finding = agreement.Agreement(older).behind(holding_id_of(recording_in(receipt)))
         assert finding is not None
         assert (finding.code, "receipt" in finding.message) == ("database.behind", True)
     assert main(words) == 1
@@ -179,7 +179,7 @@ def test_an_older_database_of_which_the_ledger_tells_nothing(
         assert kept.items[0].sha512 == receipt.items[0].sha512
         runs = [h.id for h in restored.vault.holdings() if h.id.startswith("urn:sonotheque:audit")]
         assert len(runs) >= 2
-        assert not any(agreement.behind(restored, run) for run in runs)
+        assert not any(agreement.Agreement(restored).behind(run) for run in runs)
 
 
 def test_a_damaged_log_of_the_database_is_no_traceback(filled: tuple[Archive, Receipt]) -> None:

@@ -244,8 +244,8 @@ def _found(books: Books) -> list[str]:
             if wrong:
                 return wrong
             holdings: list[HoldingId] = [held.id for held in replicas.holdings(archive.roots)]
-            checked = (agreement.behind(archive, holding) for holding in holdings)
-            return [finding.message for finding in checked if finding]
+            told = agreement.Agreement(archive)
+            return [found.message for held in holdings if (found := told.behind(held))]
     except EnvironmentFailure as error:
         return [error.line()]
 

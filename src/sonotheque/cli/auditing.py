@@ -13,7 +13,8 @@ from sonotheque import archive as archives
 from sonotheque.archive import Archive
 from sonotheque.cli import text
 from sonotheque.cli.answer import Answer, progress
-from sonotheque.deposit import agreement, recovery
+from sonotheque.deposit import recovery
+from sonotheque.deposit.agreement import Agreement, faults
 from sonotheque.errors import BadInput, Corrupt, EnvironmentFailure
 from sonotheque.model.findings import Finding, Severity
 from sonotheque.model.holdings import FixityEvent, Outcome
@@ -149,7 +150,7 @@ def _damage(directory: Path) -> list[Finding]:
         # Where that fails, the ledger or the database is damaged, which is looked at next.
         with contextlib.suppress(Corrupt, EnvironmentFailure):
             archive.ledger.publish()
-        return list(agreement.faults(archive))
+        return list(faults(archive))
 
 
 def _restore_database(directory: Path) -> None:
@@ -171,9 +172,10 @@ def _settle_lacking(
     if not holdings:
         return []
     with archive.writing():
-        lacking = [one for holding in holdings if (one := agreement.behind(archive, holding))]
+        agreement = Agreement(archive)
+        lacking = [one for holding in holdings if (one := agreement.behind(holding))]
         if entering and len(lacking) < _LISTED_MAX:
-            agreement.enter(archive, [HoldingId(finding.where) for finding in lacking])
+            agreement.enter([HoldingId(finding.where) for finding in lacking])
     return lacking
 
 
@@ -217,7 +219,7 @@ def _held(archive: Archive, identifier: str) -> HoldingId:
 
 
 def _gather(archive: Archive, checks: Iterable[Checked]) -> _Found:
-    found = _Found()
+    found, agreement = _Found(), Agreement(archive)
     with progress(audit="checking copies") as show:
         for number, check in enumerate(checks, 1):
             found.add(check)
@@ -225,7 +227,7 @@ def _gather(archive: Archive, checks: Iterable[Checked]) -> _Found:
             if (
                 check.root == archive.vault.name
                 and len(found.lacking) < _LISTED_MAX
-                and agreement.behind(archive, holding)
+                and agreement.behind(holding)
             ):
                 found.lacking.append(holding)
             show("audit", number, number)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -53,30 +52,63 @@ def faults(archive: Archive) -> Iterator[Finding]:
         yield _finding("database.damaged", error.what)
 
 
-def behind(archive: Archive, holding: HoldingId) -> Finding | None:
-    """What the vault keeps of `holding` and the database does not know; None where it knows all
-    of it, or where no root has the holding whole."""
-    with contextlib.suppress(SonothequeError):
-        lacking = _lacking(archive, holding)
-        if lacking:
-            return replace(_finding("database.behind", f"it lacks {lacking}"), where=holding)
-    return None
+class Agreement:
+    """What the database knows of each holding, held against what the vault keeps of it."""
 
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._receipts = Receipts(archive.database)
 
-def enter(archive: Archive, holdings: Iterable[HoldingId]) -> None:
-    """Enter what the vault keeps of `holdings`, of which the database was `behind`. The caller
-    holds the archive's lock. Raises as `restore_recording` does."""
-    deposits: dict[DepositId, Receipt] = {}
-    for id_ in holdings:
-        if id_.startswith(audit.AUDIT_PREFIX):
-            events = audit.preserved_events(archive.roots, id_)
-            archive.fixity.restore(events, run_at=id_.removeprefix(audit.AUDIT_PREFIX))
-        elif held := replicas.read_holding(archive.roots, id_):
-            _enter(archive, held, deposits)
-    archive.fixity.sort()
-    receipts = Receipts(archive.database)
-    for receipt in deposits.values():
-        receipts.add(receipt)
+    def behind(self, holding: HoldingId) -> Finding | None:
+        """What the vault keeps of `holding` and the database does not know; None where it knows
+        all of it, or where no root has the holding whole."""
+        lacking = self._lacking(holding)
+        return (
+            _finding("database.behind", f"it lacks {lacking}", where=holding) if lacking else None
+        )
+
+    def enter(self, holdings: Iterable[HoldingId]) -> None:
+        """Enter what the vault keeps of `holdings`, of which the database was `behind`. The caller
+        holds the archive's lock. Raises as `restore_recording` does."""
+        archive = self._archive
+        deposits: dict[DepositId, Receipt] = {}
+        for id_ in holdings:
+            if id_.startswith(audit.AUDIT_PREFIX):
+                events = audit.preserved_events(archive.roots, id_)
+                archive.fixity.restore(events, run_at=id_.removeprefix(audit.AUDIT_PREFIX))
+            elif held := replicas.read_holding(archive.roots, id_):
+                self._enter(held, deposits)
+        archive.fixity.sort()
+        for receipt in deposits.values():
+            self._receipts.add(receipt)
+
+    def _lacking(self, holding: HoldingId) -> str:
+        archive = self._archive
+        if holding.startswith(audit.AUDIT_PREFIX):
+            known = archive.fixity.knows_run(holding.removeprefix(audit.AUDIT_PREFIX))
+            return "" if known else "this audit run"
+        id_, held = recording_of(holding), None
+        with contextlib.suppress(SonothequeError):
+            held = replicas.read_holding(archive.roots, holding) if id_ else None
+        if id_ is None or held is None:
+            return ""
+        acknowledged = {item.sha512 for _, _, item in self._receipts.about(id_)}
+        for file in held.audio:
+            if file.sha512 not in acknowledged:
+                return f"the receipt for {file.path}"
+            if self._receipts.intended(file.sha512) != id_:
+                return f"that {file.path} is known"
+        return "" if archive.catalogue.get(id_) else "the recording"
+
+    def _enter(self, held: Holding, deposits: dict[DepositId, Receipt]) -> None:
+        archive = self._archive
+        recording, _ = restore_recording(archive, held, deposits)
+        self._receipts.intend({file.sha512: recording.id for file in held.audio})
+        if archive.catalogue.get(recording.id) is None:
+            if fingerprints := archive.read_fingerprints(recording):
+                archive.fingerprints.add(recording.id, fingerprints)
+            archive.catalogue.add([recording])
+        archive.fixity.acknowledge([(held.id, held.version)])
 
 
 def _as_made(engine: Engine, archive: Archive) -> dict[str, str]:
@@ -88,39 +120,11 @@ def _as_made(engine: Engine, archive: Archive) -> dict[str, str]:
     return db.schema(engine)
 
 
-def _lacking(archive: Archive, holding: HoldingId) -> str:
-    if holding.startswith(audit.AUDIT_PREFIX):
-        known = archive.fixity.knows_run(holding.removeprefix(audit.AUDIT_PREFIX))
-        return "" if known else "this audit run"
-    id_ = recording_of(holding)
-    held = replicas.read_holding(archive.roots, holding) if id_ else None
-    if id_ is None or held is None:
-        return ""
-    receipts = Receipts(archive.database)
-    acknowledged = {item.sha512 for _, _, item in receipts.about(id_)}
-    for file in held.audio:
-        if file.sha512 not in acknowledged:
-            return f"the receipt for {file.path}"
-        if receipts.intended(file.sha512) != id_:
-            return f"that {file.path} is known"
-    return "" if archive.catalogue.get(id_) else "the recording"
-
-
-def _enter(archive: Archive, held: Holding, deposits: dict[DepositId, Receipt]) -> None:
-    recording, _ = restore_recording(archive, held, deposits)
-    Receipts(archive.database).intend({file.sha512: recording.id for file in held.audio})
-    if archive.catalogue.get(recording.id) is None:
-        if fingerprints := archive.read_fingerprints(recording):
-            archive.fingerprints.add(recording.id, fingerprints)
-        archive.catalogue.add([recording])
-    archive.fixity.acknowledge([(held.id, held.version)])
-
-
-def _finding(code: str, message: str) -> Finding:
+def _finding(code: str, message: str, *, where: str = "sonotheque.db") -> Finding:
     return Finding(
         code=code,
         severity=Severity.ERROR,
         message=message,
         remedy="`sonotheque audit --heal` restores it from the vault and the ledger",
-        where="sonotheque.db",
+        where=where,
     )
