@@ -14,7 +14,7 @@ import sqlalchemy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sonotheque.errors import BadInput, Corrupt, Refused, SonothequeError
+from sonotheque.errors import BadInput, Corrupt, EnvironmentFailure, Refused, SonothequeError
 from sonotheque.model.identifiers import RecordingId
 from sonotheque.model.terms import Basis, Kind, Statement, Status, Use
 from sonotheque.rights import proof
@@ -304,6 +304,35 @@ def test_the_table_only_grows(place: Place, sql: str) -> None:
     with append_only, place.engine.begin() as connection:
         connection.exec_driver_sql(sql)
     assert tuple(place.ledger.statements()) == appended
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE ledger_entry SET number = 70 WHERE number = 4",
+        "UPDATE ledger_entry SET entry = x'7b7d' WHERE number = 4",
+    ],
+)
+def test_what_has_rotted_in_the_database_is_not_signed(place: Place, sql: str) -> None:
+    place.ledger.append(_statements(3))
+    signed = {p: p.read_bytes() for p in place.directory.rglob("*") if p.is_file()}
+    with place.engine.begin() as connection:
+        _insert(connection, _statements(1))
+        connection.exec_driver_sql("DROP TRIGGER ledger_entry_stays")
+        connection.exec_driver_sql(sql)
+    with pytest.raises(EnvironmentFailure, match="not all as they were written"):
+        place.ledger.publish()
+    assert {p: p.read_bytes() for p in place.directory.rglob("*") if p.is_file()} == signed
+
+
+def test_nothing_is_decided_by_an_entry_that_has_rotted(place: Place) -> None:
+    (statement, *_) = place.ledger.append(_statements(3))
+    with place.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER ledger_entry_stays")
+        connection.exec_driver_sql("UPDATE ledger_entry SET entry = replace(entry, 'a', 'b')")
+    with pytest.raises(EnvironmentFailure, match="cannot be understood"):
+        place.ledger.statements_about(statement.recording)
+    assert place.ledger.forgotten() == 3
 
 
 def test_only_an_empty_database_is_restored_into(place: Place) -> None:

@@ -107,7 +107,7 @@ class FixityLog:
 
     def unpreserved(self) -> tuple[Run, ...]:
         """The runs that are over and whose events are nowhere but here, oldest first."""
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             rows = connection.execute(
                 text(
                     "SELECT number, at FROM fixity_run WHERE ended = 1 AND preserved = 0"
@@ -120,7 +120,7 @@ class FixityLog:
         """Every event of a run that is not preserved yet, in order, page by page."""
         after = 0
         while True:
-            with self._engine.connect() as connection:
+            with db.reading(self._engine) as connection:
                 rows = connection.execute(
                     text(
                         f"SELECT number, {_EVENT} FROM fixity_event"
@@ -128,10 +128,10 @@ class FixityLog:
                     ),
                     {"run": run.number, "after": after, "limit": _PAGE_ROWS},
                 ).all()
+                events = [_event(row._mapping) for row in rows]
             if not rows:
                 return
-            for row in rows:
-                yield _event(row._mapping)
+            yield from events
             after = rows[-1].number
 
     def preserved(self, run: Run) -> None:
@@ -141,6 +141,14 @@ class FixityLog:
                 text("UPDATE fixity_run SET preserved = 1 WHERE number = :number"),
                 {"number": run.number},
             )
+
+    def knows_run(self, at: str) -> bool:
+        """Whether there is a run that was begun at `at`."""
+        with db.reading(self._engine) as connection:
+            found = connection.execute(
+                text("SELECT 1 FROM fixity_run WHERE at = :at LIMIT 1"), {"at": at}
+            )
+            return found.first() is not None
 
     def restore(self, events: Iterable[FixityEvent], *, run_at: str | None = None) -> int:
         """Take in events that the vault tells of, those of a preserved run or of deposits; how
@@ -196,7 +204,7 @@ class FixityLog:
     def _page(
         self, where: str, place: str, root: str
     ) -> list[tuple[str, Known | None, LastCheck | None]]:
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             rows = connection.execute(
                 text(
                     "SELECT o.name, o.holding, o.version, o.inventory, o.sums,"
@@ -218,7 +226,7 @@ class FixityLog:
     def events_of(self, holding: HoldingId) -> tuple[FixityEvent, ...]:
         """The events of `holding`, newest first: every one, but for passes of audits that a
         newer check has overtaken, which are in the vault alone."""
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             rows = connection.execute(
                 text(
                     f"SELECT {_EVENT} FROM fixity_event"
@@ -230,7 +238,7 @@ class FixityLog:
 
     def last_audit_at(self) -> str | None:
         """When the newest check was made; None before the first."""
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             found = connection.execute(
                 text("SELECT at FROM fixity_event ORDER BY number DESC LIMIT 1")
             ).scalar_one_or_none()
@@ -238,7 +246,7 @@ class FixityLog:
 
     def counts(self) -> dict[str, int]:
         """Latest outcome → number of (holding, root) pairs."""
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             rows = connection.execute(
                 text("SELECT outcome, count(*) AS pairs FROM fixity_copy GROUP BY outcome")
             )
