@@ -29,7 +29,7 @@ CAMPAIGNS: dict[str, tuple[Campaign, int]] = {
     "kills": (kills.run, 10_000),
     "power": (power.run, 300),
     "mutations": (mutations.run, 1),
-    "faults": (faults.run, 2_000),
+    "faults": (faults.run, 3_100),
     "rot": (rot.run, 100_000),
     "places": (places.run, 20),
 }

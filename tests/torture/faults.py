@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +10,10 @@ from pathlib import Path
 import tracing
 from commands import Ran, Ways, commands, fork, piece
 from criteria import Validated, check
-from kills import cases
+from kills import Case, cases
 from recovery import recover
 from tally import Tally
-from tracing import OPENING, Call
+from tracing import OPENING
 
 ERRORS = ("EIO", "ENOSPC")
 # SQLite's words for whatever it is that its shared memory file or its log met.
@@ -28,7 +29,7 @@ _WORDS_OF = {
 
 
 def run(seed: int, number: int, base: Path, only: tuple[str, str] = ("", "")) -> Tally:
-    """Let `number` calls fail, each in every way in which such a call may fail."""
+    """Let `number` calls fail, each with every error that such a call may fail with."""
     tally = Tally()
     if why := tracing.missing():
         tally.skipped.append(f"faults: {why}")
@@ -36,7 +37,7 @@ def run(seed: int, number: int, base: Path, only: tuple[str, str] = ("", "")) ->
     validated: Validated = set()
     for case in cases(tally, seed, number, base, only):
         tally.counts["faults: calls"] += 1
-        for error, on in _faults(case.call):
+        for error, on in _faults(case):
             case.scene.restart()
             ran = tracing.failing(case.scene.work(1), case.call, error, on=on)
             tally.counts[f"faults: {error} {'from then on' if on else 'once'}"] += 1
@@ -49,14 +50,13 @@ def run(seed: int, number: int, base: Path, only: tuple[str, str] = ("", "")) ->
     return tally
 
 
-def _faults(call: Call) -> Iterator[tuple[str, bool]]:
-    """The errors with which it fails, and whether from then on."""
+def _faults(case: Case) -> Iterator[tuple[str, bool]]:
+    """The errors with which the call fails, and for each, by chance, whether from then on."""
     for error in ERRORS:
-        if error == "EIO" or call.name not in _NEEDS_NO_ROOM:
-            yield error, False
+        if error == "EIO" or case.call.name not in _NEEDS_NO_ROOM:
             # strace cannot tell an opening that makes a file from one that reads it.
-            if call.name not in OPENING:
-                yield error, True
+            chance = random.Random(f"{case} {error}")
+            yield error, case.call.name not in OPENING and chance.random() < 0.5
 
 
 def _answer(ran: Ran, error: str) -> list[str]:
