@@ -8,16 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sonotheque.model.procedures import NEVER, Layer, TermFacts
+from sonotheque.model.procedures import NEVER, TermFacts
+from sonotheque.model.terms import Layer
+from sonotheque.model.territories import Territory
 from sonotheque.rights.days import year_of
+from sonotheque.rights.protection import CHECKED, EUROPEAN_UNION, PROTECTION, UNITED_STATES
 from sonotheque.rights.term import fixed_before_1972, term_of
-from sonotheque.rights.territories import CHECKED, EUROPEAN_UNION, TERRITORIES, UNITED_STATES
 
-KNOWN = [*TERRITORIES, UNITED_STATES]
+KNOWN = [*PROTECTION, UNITED_STATES]
 YEARS = st.integers(1880, 2030)
 
 
-def _end(layer: Layer, territory: str, facts: TermFacts) -> str | tuple[str, ...]:
+def _end(layer: Layer, territory: Territory, facts: TermFacts) -> str | tuple[str, ...]:
     term = term_of(layer, territory, facts)
     return term.free_on.isoformat() if term.free_on else term.missing
 
@@ -43,7 +45,7 @@ def _end(layer: Layer, territory: str, facts: TermFacts) -> str | tuple[str, ...
     ],
 )
 def test_recordings_in_the_union_and_the_united_kingdom(
-    territory: str, facts: TermFacts, end: str | tuple[str, ...]
+    territory: Territory, facts: TermFacts, end: str | tuple[str, ...]
 ) -> None:
     assert _end(Layer.RECORDING, territory, facts) == end
 
@@ -65,7 +67,9 @@ def test_recordings_in_the_union_and_the_united_kingdom(
         ("", TermFacts(fixed="1910", published="1911"), ("territory",)),
     ],
 )
-def test_recordings_elsewhere(territory: str, facts: TermFacts, end: str | tuple[str, ...]) -> None:
+def test_recordings_elsewhere(
+    territory: Territory, facts: TermFacts, end: str | tuple[str, ...]
+) -> None:
     assert _end(Layer.RECORDING, territory, facts) == end
 
 
@@ -98,7 +102,7 @@ def test_recordings_elsewhere(territory: str, facts: TermFacts, end: str | tuple
     ],
 )
 def test_recordings_in_the_united_states(facts: TermFacts, end: str | tuple[str, ...]) -> None:
-    assert _end(Layer.RECORDING, "US", facts) == end
+    assert _end(Layer.RECORDING, UNITED_STATES, facts) == end
 
 
 @pytest.mark.parametrize(
@@ -132,7 +136,11 @@ def test_recordings_in_the_united_states(facts: TermFacts, end: str | tuple[str,
     ],
 )
 def test_works(
-    territory: str, authors: int, died: tuple[int, ...], published: str, end: str | tuple[str, ...]
+    territory: Territory,
+    authors: int,
+    died: tuple[int, ...],
+    published: str,
+    end: str | tuple[str, ...],
 ) -> None:
     facts = TermFacts(authors=authors, died=died, work_published=published)
     assert _end(Layer.WORK, territory, facts) == end
@@ -176,14 +184,14 @@ def _facts(draw: st.DrawFn) -> TermFacts:
 @given(_facts(), st.sampled_from(Layer), st.text(max_size=3))
 def test_where_nothing_is_known_nothing_ends(facts: TermFacts, layer: Layer, name: str) -> None:
     if name not in KNOWN:
-        term = term_of(layer, name, facts)
+        term = term_of(layer, Territory(name), facts)
         assert term.missing == ("territory",)
         assert not term.is_free(date.max)
 
 
 @given(_facts(), st.sampled_from(Layer), st.sampled_from(KNOWN))
 def test_a_term_has_an_end_or_says_what_is_missing(
-    facts: TermFacts, layer: Layer, territory: str
+    facts: TermFacts, layer: Layer, territory: Territory
 ) -> None:
     term = term_of(layer, territory, facts)
     assert (term.free_on is None) == bool(term.missing)
@@ -195,7 +203,7 @@ def test_a_term_has_an_end_or_says_what_is_missing(
 
 @given(_facts(), st.sampled_from(KNOWN))
 def test_no_recording_is_free_sooner_than_half_a_century_after_it_was_made(
-    facts: TermFacts, territory: str
+    facts: TermFacts, territory: Territory
 ) -> None:
     term = term_of(Layer.RECORDING, territory, facts)
     fixed = year_of(facts.fixed)
@@ -207,7 +215,7 @@ def test_no_recording_is_free_sooner_than_half_a_century_after_it_was_made(
 
 @given(_facts(), YEARS, st.sampled_from(KNOWN))
 def test_an_author_who_died_later_never_makes_a_term_shorter(
-    facts: TermFacts, later: int, territory: str
+    facts: TermFacts, later: int, territory: Territory
 ) -> None:
     if not facts.died or facts.authors > len(facts.died):
         return
@@ -223,8 +231,8 @@ def test_an_author_who_died_later_never_makes_a_term_shorter(
 
 def test_the_table_names_its_sources_and_its_date() -> None:
     assert date.fromisoformat(CHECKED) >= date(2026, 11, 28)
-    rules = [rule for known in TERRITORIES.values() for rule in (known.recording, known.work)]
+    rules = [rule for known in PROTECTION.values() for rule in (known.recording, known.work)]
     assert all(rule.source for rule in rules if rule is not None)
-    assert all(len(code) == 2 and code.isupper() for code in TERRITORIES)
+    assert all(len(code) == 2 and code.isupper() for code in PROTECTION)
     assert len(EUROPEAN_UNION) == 27
-    assert TERRITORIES.keys() > EUROPEAN_UNION
+    assert PROTECTION.keys() > EUROPEAN_UNION

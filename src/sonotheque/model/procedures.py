@@ -49,13 +49,6 @@ class Step(StrEnum):
     """The performer has ended the contract."""
 
 
-class Layer(StrEnum):
-    """Which right is meant: each has its own holders and its own term."""
-
-    RECORDING = "recording"
-    WORK = "work"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TermFacts:
     """What a term of protection is reckoned from; each fact may be missing.

@@ -14,9 +14,10 @@ from enum import StrEnum
 
 from sonotheque.model.procedures import NEVER, Procedure, Step, TermFacts
 from sonotheque.model.terms import Use
+from sonotheque.model.territories import Territory
 from sonotheque.rights.days import after_days, after_months, new_year_after, year_of
+from sonotheque.rights.protection import EUROPEAN_UNION, UNITED_STATES
 from sonotheque.rights.term import fixed_before_1972
-from sonotheque.rights.territories import EUROPEAN_UNION, UNITED_STATES
 
 SEARCH_IS_FRESH_DAYS = 90
 """A notice to the Copyright Office rests on a search of the 90 days before: 37 CFR 201.37(c)."""
@@ -49,7 +50,13 @@ class Rules:
     source: str
     steps: tuple[Step, ...]
     uses: tuple[Use, ...]
-    territories: frozenset[str]
+    territories: frozenset[Territory]
+    others: tuple[Step, ...] = ()
+    """Steps of somebody else, which may happen or not."""
+
+    @property
+    def possible(self) -> tuple[Step, ...]:
+        return (*self.steps, *self.others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +108,7 @@ PROCEDURES: dict[Procedure, Rules] = {
     Procedure.EU_TERMINATION: Rules(
         source="Directive 2006/116/EC as amended by 2011/77/EU, art. 3(2a)",
         steps=(Step.NOTIFIED, Step.TERMINATED),
+        others=(Step.EXPLOITED,),
         uses=(),
         territories=EUROPEAN_UNION,
     ),
@@ -120,9 +128,6 @@ _TO_DO = {
 
 def read(procedure: Procedure, progress: Progress, at: date) -> Reading:
     """Where `procedure` stands at the day `at`."""
-    taken = {
-        step: sorted(day for day in days if day <= at) for step, days in progress.steps.items()
-    }
     if progress.opted_out_on is not None:
         # Of whatever date: an objection that a wrong clock dated in the future is one.
         return Reading(
@@ -131,11 +136,21 @@ def read(procedure: Procedure, progress: Progress, at: date) -> Reading:
             reason="the rights holder has opted out",
             next_step="do not make it available; ask the rights holder for a licence",
         )
-    machine = _MACHINES[procedure]
-    return machine(procedure, {step: days for step, days in taken.items() if days}, progress, at)
+    return _MACHINES[procedure](procedure, _taken(progress, at), progress, at)
+
+
+def opening(procedure: Procedure, progress: Progress, at: date) -> date | None:
+    """The first day on which an out-of-commerce or pre-1972 procedure is open, by the steps that
+    were taken up to the day `at`; None while one is missing."""
+    return _opening(procedure, _taken(progress, at))
 
 
 _Taken = Mapping[Step, Sequence[date]]
+
+
+def _taken(progress: Progress, at: date) -> _Taken:
+    taken = {step: sorted(d for d in days if d <= at) for step, days in progress.steps.items()}
+    return {step: days for step, days in taken.items() if days}
 
 
 def _out_of_commerce(procedure: Procedure, taken: _Taken, progress: Progress, at: date) -> Reading:
@@ -244,11 +259,12 @@ def _opening(procedure: Procedure, taken: _Taken) -> date | None:
             if indexed >= filed
         ]
         return min(days, default=None)
-    if any(not taken.get(step) for step in PROCEDURES[procedure].steps):
+    steps = PROCEDURES[procedure].steps
+    if Step.PUBLISHED not in steps or any(not taken.get(step) for step in steps):
         return None
     # "At least six months before" it is made available: article 10(1).
     waited = after_months(taken[Step.PUBLISHED][0], 6)
-    return max(waited, *(taken[step][0] for step in PROCEDURES[procedure].steps))
+    return max(waited, *(taken[step][0] for step in steps))
 
 
 def _notices(taken: _Taken) -> list[date]:

@@ -1,7 +1,7 @@
 """When does the protection of a recording or a work end, in one territory? Pure.
 
 The answer is a day, or what is missing to name one. It is never earlier than the law's: where a
-rule here is simpler than its law, it gives the longer term (see `territories`). A territory that is
+rule here is simpler than its law, it gives the longer term (see `protection`). A territory that is
 not in the table, and a fact that nobody has entered, make it unknown, and unknown never becomes
 allowed because time passes.
 """
@@ -11,9 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from sonotheque.model.procedures import NEVER, Layer, TermFacts
+from sonotheque.model.procedures import NEVER, TermFacts
+from sonotheque.model.terms import Layer
+from sonotheque.model.territories import Territory
 from sonotheque.rights.days import new_year_after, year_of
-from sonotheque.rights.territories import TERRITORIES, UNITED_STATES, RecordingRule, WorkRule
+from sonotheque.rights.protection import PROTECTION, UNITED_STATES, RecordingRule, WorkRule
 
 _US_PRE_1972 = "17 USC 1401(a)(2)"
 _US_RECORDING = "17 USC 302(a), 302(c), 304, 305"
@@ -33,7 +35,7 @@ class Term:
     of `territory`, `rule`, `war`.
     """
 
-    territory: str
+    territory: Territory
     layer: Layer
     source: str = ""
     free_on: date | None = None
@@ -43,13 +45,13 @@ class Term:
         return self.free_on is not None and self.free_on <= at
 
 
-def term_of(layer: Layer, territory: str, facts: TermFacts) -> Term:
+def term_of(layer: Layer, territory: Territory, facts: TermFacts) -> Term:
     """The term of `layer` in `territory` (ISO 3166-1, two letters), as far as `facts` tell."""
     recording = layer is Layer.RECORDING
     if territory == UNITED_STATES:
         source, end = _us_recording(facts) if recording else (_US_WORK, _us_work(facts))
     else:
-        known = TERRITORIES.get(territory)
+        known = PROTECTION.get(territory)
         if known is None:
             return Term(territory=territory, layer=layer, missing=("territory",))
         rule = known.recording if recording else known.work

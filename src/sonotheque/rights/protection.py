@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sonotheque.model.territories import Territory
+
 CHECKED = "2026-11-28"
 """When the table was last compared with the laws it names."""
 
@@ -61,7 +63,7 @@ class WorkRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Territory:
+class Protection:
     """What is known of one territory; None for a layer whose rules are not here."""
 
     recording: RecordingRule | None
@@ -82,12 +84,16 @@ _EU_NOTE = (
     "The comparison of terms for works and recordings from outside the Union (art. 7), which only"
     " shortens, is not reckoned."
 )
-_EU = Territory(recording=_EU_RECORDING, work=WorkRule(source=_EU_WORK_SOURCE), note=_EU_NOTE)
-_EU_STATES = (
-    *("AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "FI", "GR", "HR", "HU", "IE", "LT", "LU"),
-    *("LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK"),
+_EU = Protection(recording=_EU_RECORDING, work=WorkRule(source=_EU_WORK_SOURCE), note=_EU_NOTE)
+# The member states whose own laws add nothing that is known here.
+_UNIFORM = tuple(
+    Territory(code)
+    for code in (
+        *("AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "FI", "GR", "HR", "HU", "IE", "LT"),
+        *("LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK"),
+    )
 )
-_SPAIN = Territory(
+_SPAIN = Protection(
     recording=_EU_RECORDING,
     work=WorkRule(
         source=f"{_EU_WORK_SOURCE}, 10(1); Ley de Propiedad Intelectual, 4th transitional"
@@ -97,7 +103,7 @@ _SPAIN = Territory(
     ),
     note=_EU_NOTE,
 )
-_FRANCE = Territory(
+_FRANCE = Protection(
     recording=_EU_RECORDING,
     work=WorkRule(
         source=f"{_EU_WORK_SOURCE}, 10(1); Code de la propriété intellectuelle, art. L123-1,"
@@ -107,7 +113,7 @@ _FRANCE = Territory(
     note="The thirty years for authors who died for France (art. L123-10) are not reckoned: enter"
     " their end as a grant of its own.",
 )
-_ITALY = Territory(
+_ITALY = Protection(
     recording=_EU_RECORDING,
     work=WorkRule(
         source=f"{_EU_WORK_SOURCE}, 10(1); decreto legislativo luogotenenziale 20 luglio 1945,"
@@ -116,7 +122,7 @@ _ITALY = Territory(
     ),
     note=_EU_NOTE,
 )
-_UNITED_KINGDOM = Territory(
+_UNITED_KINGDOM = Protection(
     recording=RecordingRule(
         source="Copyright, Designs and Patents Act 1988, s. 13A and 191, as amended by"
         " SI 2013/1782",
@@ -132,7 +138,7 @@ _UNITED_KINGDOM = Territory(
     ),
     note="Works that were unpublished when their author died may be protected to the end of 2039.",
 )
-_CANADA = Territory(
+_CANADA = Protection(
     recording=RecordingRule(
         source="Copyright Act (RSC 1985, c. C-42), s. 23(1), 23(1.1), as amended in 2015 and 2020",
         published_years=75,
@@ -149,7 +155,7 @@ _CANADA = Territory(
     note="Of works that were unpublished when their author died, and of recordings fixed by 1961"
     " and published later, the shorter terms are not reckoned.",
 )
-_JAPAN = Territory(
+_JAPAN = Protection(
     recording=RecordingRule(
         source="Copyright Act (Act No. 48 of 1970), art. 101, as amended on 30 December 2018",
         published_years=70,
@@ -161,7 +167,7 @@ _JAPAN = Territory(
     note="Recordings fixed before 1971 follow the former act (supplementary provisions, art. 15),"
     " and works may have further years for the war: neither is here.",
 )
-_SWITZERLAND = Territory(
+_SWITZERLAND = Protection(
     recording=RecordingRule(
         source="Copyright Act (SR 231.1), art. 39, as amended on 1 April 2020",
         published_years=70,
@@ -172,17 +178,17 @@ _SWITZERLAND = Territory(
     work=WorkRule(source="Copyright Act (SR 231.1), art. 29 to 32"),
 )
 
-TERRITORIES: dict[str, Territory] = {
-    **dict.fromkeys(_EU_STATES, _EU),
-    "CA": _CANADA,
-    "CH": _SWITZERLAND,
-    "ES": _SPAIN,
-    "FR": _FRANCE,
-    "GB": _UNITED_KINGDOM,
-    "IT": _ITALY,
-    "JP": _JAPAN,
+PROTECTION: dict[Territory, Protection] = {
+    **dict.fromkeys(_UNIFORM, _EU),
+    Territory("CA"): _CANADA,
+    Territory("CH"): _SWITZERLAND,
+    Territory("ES"): _SPAIN,
+    Territory("FR"): _FRANCE,
+    Territory("GB"): _UNITED_KINGDOM,
+    Territory("IT"): _ITALY,
+    Territory("JP"): _JAPAN,
 }
 """By ISO 3166-1 code. The United States are reckoned in `term`: their rules have another form."""
 
-UNITED_STATES = "US"
-EUROPEAN_UNION = frozenset((*_EU_STATES, "ES", "FR", "IT"))
+UNITED_STATES = Territory("US")
+EUROPEAN_UNION = frozenset((*_UNIFORM, *map(Territory, ("ES", "FR", "IT"))))
