@@ -15,7 +15,7 @@ from histories import history
 from sonotheque.model.procedures import NEVER, Procedure, Step, TermFacts
 from sonotheque.model.terms import Answer, Decision, Kind, Layer, Statement, Use
 from sonotheque.model.territories import EVERYWHERE, Territory
-from sonotheque.rights.decision import decide
+from sonotheque.rights.decision import decide, without_clocks
 from sonotheque.rights.periods import NOT_YET, plain, progress_of
 from sonotheque.rights.protection import EUROPEAN_UNION, PROTECTION, UNITED_STATES
 from sonotheque.rights.term import term_of
@@ -176,6 +176,21 @@ def test_clocks_only_ever_take_away(
     without = (replace(first, procedure=None), *notices, *others)
     if _decide(with_clock, day.isoformat(), place, use).allowed:
         assert _decide(without, day.isoformat(), place, use).allowed
+
+
+@given(SEEDS, st.dates(date(2026, 1, 1), date(2027, 1, 1)), DAYS, st.sampled_from(Use))
+def test_entries_without_their_clocks_mean_the_same(
+    random: Random, published: date, day: date, use: Use
+) -> None:
+    others = history(random, (ID,), first=10)
+    said = (*eu_exception(published.isoformat()), *others, grant(30, procedure=None, facts=FREE))
+    now = f"{day}T00:00:00.000000Z"
+    simple = without_clocks(said, now)
+    assert not any(s.kind is Kind.NOTICE or s.procedure or s.facts for s in simple)
+    for place in (EVERYWHERE, DE, FR, US, BR):
+        assert (
+            decide(simple, ID, use, now, place).answer == decide(said, ID, use, now, place).answer
+        )
 
 
 @given(st.dates(date(2026, 1, 5), date(2030, 1, 1)), DAYS, COUNTRIES)

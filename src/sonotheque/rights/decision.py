@@ -25,6 +25,7 @@ revocation counts only from the one who issued it, a revocation of a grant from 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from sonotheque.model.identifiers import RecordingId
@@ -46,7 +47,7 @@ from sonotheque.model.terms import (
 )
 from sonotheque.model.territories import EVERYWHERE, Territory
 from sonotheque.rights.licences import name_of
-from sonotheque.rights.periods import NOT_YET, plain
+from sonotheque.rights.periods import NOT_YET, has_clocks, plain
 
 _ALLOWING = {use: frozenset({use, *ALLOWED_WITH.get(use, ())}) for use in Use}
 _REFUSING = {use: frozenset({use, *REFUSED_WITH.get(use, ())}) for use in Use}
@@ -117,6 +118,14 @@ def standing(statements: Sequence[Statement], now: str) -> list[Statement]:
         and not (statement.id and statement.id in revoked)
         and (statement.at <= now or statement.kind in _RESTRICTING)
     ]
+
+
+def without_clocks(statements: Sequence[Statement], now: str) -> Sequence[Statement]:
+    """Entries about one recording of which `decide` answers at `now`, in any territory, what it
+    answers of `statements`, and none of which waits for a clock."""
+    if not has_clocks(statements):
+        return statements
+    return [replace(s, procedure=None, facts=None) for s in plain(standing(statements, now), now)]
 
 
 def layers_of(grant: Statement, use: Use) -> tuple[Layer, ...]:
