@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sonotheque.model.procedures import Procedure, Step, TermFacts
 from sonotheque.model.terms import Kind, Layer, Use
 
 PATHS = (
@@ -178,6 +179,37 @@ def test_an_entry_is_shown_with_its_layer_its_countries_and_its_law(room: Any) -
     ):
         text = room.client.get(recording(room, "plain.flac"), params={"lang": code}).text
         for word in (*words, "Code du patrimoine, L132-4"):
+            assert word in text
+
+
+def test_a_step_of_a_procedure_and_the_facts_of_a_term_are_shown(room: Any) -> None:
+    room.say(
+        "plain.flac",
+        Kind.NOTICE,
+        procedure=Procedure.US_PRE_1972,
+        step=Step.FILED,
+        begins_at="2026-11-02",
+        facts=TermFacts(fixed="1950", published="never", authors=2, died=(1931, 1955)),
+    )
+    for code, words in (
+        (
+            "en",
+            (
+                "notice filed with the Copyright Office: 2\u00a0November 2026",
+                "Procedure: non-commercial use of recordings",
+                "recorded 1950, never published, deaths of authors 1931, 1955",
+            ),
+        ),
+        (
+            "fr",
+            (
+                "avis déposé auprès du Copyright Office\u00a0: 2\u00a0novembre 2026",
+                "enregistré 1950, jamais publié, décès des auteurs 1931, 1955",
+            ),
+        ),
+    ):
+        text = room.client.get(recording(room, "plain.flac"), params={"lang": code}).text
+        for word in words:
             assert word in text
 
 

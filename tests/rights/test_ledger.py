@@ -434,3 +434,15 @@ def test_a_sequencer_that_contradicts_the_checkpoint_heals_nothing(place: Place)
     with pytest.raises(Corrupt):
         place.ledger.heal()
     assert {path: path.read_bytes() for path in place.files()} == before
+
+
+def test_entries_about_one_recording_come_together(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    ids = [RecordingId(f"000000000000{n}") for n in (3, 1, 3, 2, 1)]
+    said = [replace(s, recording=r) for s, r in zip(_statements(5), ids, strict=True)]
+    place.ledger.append(said)
+    together = list(place.ledger.statements_by_recording())
+    assert [[statement.id for statement in group] for group in together] == [[2, 5], [4], [1, 3]]
+    assert sorted((s for group in together for s in group), key=lambda s: s.id) == list(
+        place.ledger.statements()
+    )

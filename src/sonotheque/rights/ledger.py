@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from importlib import resources
+from itertools import groupby
 from pathlib import Path
 
 import msgspec
@@ -64,6 +65,16 @@ class Ledger:
         with db.reading(self._engine) as connection:
             for number, entry in _entries(connection, 0, _size(connection)):
                 yield decode_entry(entry, number)
+
+    def statements_by_recording(self) -> Iterator[tuple[Statement, ...]]:
+        """Every entry, those about one recording together, oldest first; one recording at a time
+        is held in memory."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(
+                text("SELECT number, recording, entry FROM ledger_entry ORDER BY recording, number")
+            )
+            for _, entries in groupby(rows, key=lambda row: row.recording):
+                yield tuple(decode_entry(row.entry, row.number) for row in entries)
 
     def statement(self, number: int) -> Statement | None:
         """The entry with that number."""
