@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,13 +46,9 @@ class _Found:
         if check.passed:
             self.passed += 1
             return
-        self.add_events(check.events)
-
-    def add_events(self, events: Sequence[FixityEvent]) -> None:
-        """Events of what is not as it should be."""
-        self.wrong += len(events)
-        self.healed += sum(event.outcome is Outcome.HEALED for event in events)
-        self.events += events[: _LISTED_MAX - len(self.events)]
+        self.wrong += len(check.events)
+        self.healed += sum(event.outcome is Outcome.HEALED for event in check.events)
+        self.events += check.events[: _LISTED_MAX - len(self.events)]
 
 
 def audit(arguments: Namespace) -> Answer:
@@ -80,9 +76,6 @@ def audit(arguments: Namespace) -> Answer:
         else:
             with archive.auditing():
                 found = _gather(checker.run(within_seconds=within, rates=rates))
-            with archive.writing():
-                events = replicas.check_root_files(archive.roots, utc_now(), heal=arguments.heal)
-                found.add_events(list(events))
         runs = archive.preserve_audits(checker)
         if arguments.premis and runs:
             _write_premis(archive, runs[-1], arguments.premis)

@@ -21,6 +21,7 @@ from sonotheque.model.identifiers import HoldingId
 from sonotheque.store import db
 from sonotheque.vault import ocfl
 from sonotheque.vault.fixity import BLAKE3, Checked, Known
+from sonotheque.vault.roots import ROOT_ID
 
 _PAGE_ROWS = 500
 _FIELDS = tuple(FixityEvent.__dataclass_fields__)
@@ -279,8 +280,6 @@ def _seen(events: Iterable[FixityEvent]) -> list[Checked]:
 def _write(
     connection: Connection, run: int | None, checks: Sequence[Checked], *, restoring: bool = False
 ) -> None:
-    if not checks:
-        return
     copies = [
         {
             "name": check.name,
@@ -292,7 +291,18 @@ def _write(
             "run": run,
         }
         for check in checks
+        # A file of a root itself is no copy of anything.
+        if check.events[0].holding != ROOT_ID
     ]
+    if copies:
+        _forget_passes(connection, copies)
+        _write_copies(connection, copies, restoring=restoring)
+    _write_events(connection, run, [event for check in checks for event in check.events])
+    _write_objects(connection, [(check.name, check.learnt) for check in checks if check.learnt])
+
+
+def _forget_passes(connection: Connection, copies: Sequence[Mapping[str, Any]]) -> None:
+    """Those of `copies` that are in the vault, and are overtaken now."""
     connection.execute(
         text(
             "DELETE FROM fixity_event WHERE holding = :holding AND root = :root"
@@ -301,14 +311,20 @@ def _write(
         ),
         copies,
     )
+
+
+def _write_events(connection: Connection, run: int | None, events: Sequence[FixityEvent]) -> None:
+    if not events:
+        return
     connection.execute(
         text(f"INSERT INTO fixity_event (run, {_EVENT}) VALUES (:run, {_BOUND})"),
-        [
-            {"run": run, **{field: getattr(event, field) for field in _FIELDS}}
-            for check in checks
-            for event in check.events
-        ],
+        [{"run": run, **{field: getattr(event, field) for field in _FIELDS}} for event in events],
     )
+
+
+def _write_copies(
+    connection: Connection, copies: Sequence[Mapping[str, Any]], *, restoring: bool
+) -> None:
     connection.execute(
         text(
             "INSERT INTO fixity_copy VALUES (:name, :root, :outcome, :at, :sha512_at, :run)"
@@ -319,7 +335,6 @@ def _write(
         ),
         copies,
     )
-    _write_objects(connection, [(check.name, check.learnt) for check in checks if check.learnt])
 
 
 def _write_objects(connection: Connection, objects: Sequence[tuple[str, Known]]) -> None:
