@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Engine, text
 
-from sonotheque.model.holdings import FixityEvent, Outcome
+from sonotheque.model.holdings import NOT_READ, FixityEvent, Outcome
 from sonotheque.model.identifiers import HoldingId
 from sonotheque.store import db
 from sonotheque.vault import ocfl
@@ -291,8 +291,8 @@ def _write(
             "run": run,
         }
         for check in checks
-        # A file of a root itself is no copy of anything.
-        if check.events[0].holding != ROOT_ID
+        # A file of a root itself is no copy of anything, and what was only written not checked.
+        if check.events[0].holding != ROOT_ID and check.events[0].method != NOT_READ
     ]
     if copies:
         _forget_passes(connection, copies)
