@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
+from sonotheque.assessment import gathering, ndsa2
+from sonotheque.assessment.last import LAST_NAME, keep
+from sonotheque.config import Attestation
 from sonotheque.model.procedures import Procedure, Step, TermFacts
 from sonotheque.model.terms import Kind, Layer, Use
+
+NOW = "2026-11-20T10:00:00.000000Z"
 
 PATHS = (
     "/",
@@ -20,6 +26,7 @@ PATHS = (
     "/editions",
     "/editions/1",
     "/about",
+    "/prove",
     "/api",
 )
 
@@ -300,3 +307,27 @@ def test_our_own_faults_are_told_without_their_details(
     assert answer.status_code == 500
     assert "secret detail" not in answer.text
     assert elements(answer.text, "h1")
+
+
+def test_the_last_proof_is_shown_and_only_what_the_public_may_know(room: Any) -> None:
+    assert "sonotheque prove" in room.client.get("/prove").text
+    archive = room.archive
+    facts = gathering.gather(archive, NOW)
+    word = Attestation("integrity-1-viruses", "Ada", NOW[:10], "Scanned <on> arrival")
+    assessment = ndsa2.assess(replace(facts, open_keys=("/srv/keys/secret",)), [word], NOW)
+    assert any("/srv/keys/secret" in str(v.evidence) for v in assessment.verdicts)
+    keep(assessment, archive.config.derived)
+    try:
+        for code, name in (("en", "every area"), ("fr", "tous les domaines")):
+            text = room.client.get("/prove", headers={"Accept-Language": code}).text
+            assert name in text.casefold()
+            assert all(f'id="{criterion.id}"' in text for criterion in ndsa2.CRITERIA)
+            assert "Scanned &lt;on&gt; arrival" in text
+            assert "SHA-512" in text
+            assert "/srv/keys/secret" not in text
+            ids = [one["id"] for _, one in _Elements(text).found if "id" in one]
+            assert len(ids) == len(set(ids))
+            about = room.client.get("/about", headers={"Accept-Language": code}).text
+            assert "/prove" in [a.get("href") for a in elements(about, "a")]
+    finally:
+        (archive.config.derived / LAST_NAME).unlink()

@@ -52,13 +52,9 @@ class _Found:
         if check.passed:
             self.passed += 1
             return
-        self.add_events(check.events)
-
-    def add_events(self, events: Sequence[FixityEvent]) -> None:
-        """Events of what is not as it should be."""
-        self.wrong += len(events)
-        self.healed += sum(event.outcome is Outcome.HEALED for event in events)
-        self.events += events[: _LISTED_MAX - len(self.events)]
+        self.wrong += len(check.events)
+        self.healed += sum(event.outcome is Outcome.HEALED for event in check.events)
+        self.events += check.events[: _LISTED_MAX - len(self.events)]
 
 
 def audit(arguments: Namespace) -> Answer:
@@ -99,9 +95,6 @@ def _audit(arguments: Namespace, began: str, restored: Sequence[Finding]) -> Ans
         else:
             with archive.auditing():
                 found = _gather(archive, checker.run(within_seconds=within, rates=rates))
-            with archive.writing():
-                events = replicas.check_root_files(archive.roots, utc_now(), heal=arguments.heal)
-                found.add_events(list(events))
         entering = arguments.heal and not arguments.only
         lacking = _settle_lacking(archive, found.lacking, entering=entering)
         runs = archive.preserve_audits(checker)
@@ -225,7 +218,8 @@ def _gather(archive: Archive, checks: Iterable[Checked]) -> _Found:
             found.add(check)
             holding = check.events[0].holding
             if (
-                check.root == archive.vault.name
+                check.name  # a root's own files are of no holding
+                and check.root == archive.vault.name
                 and len(found.lacking) < _LISTED_MAX
                 and agreement.behind(holding)
             ):

@@ -18,9 +18,16 @@ import msgspec
 from sonotheque.archive import Archive
 from sonotheque.config import Config, read_config
 from sonotheque.deposit.receipts import Receipts
-from sonotheque.deposit.storing import DepositRecord, read_back
+from sonotheque.deposit.storing import DepositRecord
 from sonotheque.errors import Corrupt, EnvironmentFailure, SonothequeError
-from sonotheque.model.holdings import AdoptionRecord, FixityEvent, Holding, Receipt
+from sonotheque.model.holdings import (
+    NOT_READ,
+    AdoptionRecord,
+    FixityEvent,
+    Holding,
+    Outcome,
+    Receipt,
+)
 from sonotheque.model.identifiers import (
     ADOPTION_PREFIX,
     DepositId,
@@ -32,6 +39,7 @@ from sonotheque.model.music import Recording
 from sonotheque.rights import ledger
 from sonotheque.store import db, files
 from sonotheque.vault import audit, ocfl, replicas
+from sonotheque.vault.objects import AGENT
 
 Progress = Callable[[str, int, int], None]
 """(stage, done, of how many): "rebuild"; how many there are is not known before the end."""
@@ -205,7 +213,7 @@ def restore_recording(
             item = replace(record.item, version=version, roots=roots)
             deposits[record.deposit] = replace(receipt, items=(*receipt.items, item))
             events += [
-                read_back(holding.id, version, root, record.at)
+                _written(holding.id, version, root, record.at)
                 for root in roots
                 # A deposit that was cut short has not come to a root that lacks the version.
                 if root in inventories and inventories[root].head >= version
@@ -223,13 +231,29 @@ def _inventories(archive: Archive, holding: HoldingId) -> dict[str, ocfl.Invento
     return found
 
 
+def _written(holding: HoldingId, version: int, root: str, at: str) -> FixityEvent:
+    """That this version of a holding came to this root. Its record was made before it was read
+    back: whether that was done, or the process was killed in between, nothing in the vault tells.
+    """
+    return FixityEvent(
+        holding=holding,
+        root=root,
+        outcome=Outcome.PASS,
+        at=at,
+        agent=AGENT,
+        detail="written; no record tells that it was read back",
+        version=version,
+        method=NOT_READ,
+    )
+
+
 def _adoption_events(archive: Archive, holding: Holding) -> list[FixityEvent]:
     """What the last adoption that `holding` tells of saw in each root."""
     told = replicas.read(archive.roots, holding.id, ADOPTION_NAME)
     record = msgspec.json.decode(told, type=AdoptionRecord)
     inventories = _inventories(archive, record.object)
     return [
-        read_back(record.object, record.versions, root, record.at)
+        _written(record.object, record.versions, root, record.at)
         for root in record.roots
         if root in inventories and inventories[root].head >= record.versions
     ]

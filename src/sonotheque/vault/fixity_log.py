@@ -16,11 +16,12 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Engine, text
 
-from sonotheque.model.holdings import FixityEvent, Outcome
+from sonotheque.model.holdings import NOT_READ, FixityEvent, Outcome
 from sonotheque.model.identifiers import HoldingId
 from sonotheque.store import db
 from sonotheque.vault import ocfl
 from sonotheque.vault.fixity import BLAKE3, Checked, Known
+from sonotheque.vault.roots import ROOT_ID
 
 _PAGE_ROWS = 500
 _FIELDS = tuple(FixityEvent.__dataclass_fields__)
@@ -287,8 +288,6 @@ def _seen(events: Iterable[FixityEvent]) -> list[Checked]:
 def _write(
     connection: Connection, run: int | None, checks: Sequence[Checked], *, restoring: bool = False
 ) -> None:
-    if not checks:
-        return
     copies = [
         {
             "name": check.name,
@@ -300,7 +299,18 @@ def _write(
             "run": run,
         }
         for check in checks
+        # A file of a root itself is no copy of anything, and what was only written not checked.
+        if check.events[0].holding != ROOT_ID and check.events[0].method != NOT_READ
     ]
+    if copies:
+        _forget_passes(connection, copies)
+        _write_copies(connection, copies, restoring=restoring)
+    _write_events(connection, run, [event for check in checks for event in check.events])
+    _write_objects(connection, [(check.name, check.learnt) for check in checks if check.learnt])
+
+
+def _forget_passes(connection: Connection, copies: Sequence[Mapping[str, Any]]) -> None:
+    """Those of `copies` that are in the vault, and are overtaken now."""
     connection.execute(
         text(
             "DELETE FROM fixity_event WHERE holding = :holding AND root = :root"
@@ -309,14 +319,20 @@ def _write(
         ),
         copies,
     )
+
+
+def _write_events(connection: Connection, run: int | None, events: Sequence[FixityEvent]) -> None:
+    if not events:
+        return
     connection.execute(
         text(f"INSERT INTO fixity_event (run, {_EVENT}) VALUES (:run, {_BOUND})"),
-        [
-            {"run": run, **{field: getattr(event, field) for field in _FIELDS}}
-            for check in checks
-            for event in check.events
-        ],
+        [{"run": run, **{field: getattr(event, field) for field in _FIELDS}} for event in events],
     )
+
+
+def _write_copies(
+    connection: Connection, copies: Sequence[Mapping[str, Any]], *, restoring: bool
+) -> None:
     connection.execute(
         text(
             "INSERT INTO fixity_copy VALUES (:name, :root, :outcome, :at, :sha512_at, :run)"
@@ -327,7 +343,6 @@ def _write(
         ),
         copies,
     )
-    _write_objects(connection, [(check.name, check.learnt) for check in checks if check.learnt])
 
 
 def _write_objects(connection: Connection, objects: Sequence[tuple[str, Known]]) -> None:

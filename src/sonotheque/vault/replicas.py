@@ -17,10 +17,8 @@ from sonotheque.model.holdings import FixityEvent, Holding, Outcome
 from sonotheque.model.identifiers import HoldingId
 from sonotheque.vault import ocfl
 from sonotheque.vault.objects import AGENT
-from sonotheque.vault.roots import HEAL, Root
+from sonotheque.vault.roots import HEAL, ROOT_ID, Root
 
-ROOT_ID = HoldingId("urn:sonotheque:root")
-"""In the place of a holding, where an event is about a storage root itself."""
 T = TypeVar("T")
 
 
@@ -139,8 +137,10 @@ def check_root_files(roots: Sequence[Root], now: str, *, heal: bool) -> Iterator
             if found == digest:
                 continue
             outcome = Outcome.MISSING if found is None else Outcome.CORRUPT
+            detail = "a file of the storage root itself"
             if heal:
-                root.restore_file("", path, [content], digest)
+                if aside := root.restore_file("", path, [content], digest):
+                    detail += f"; what stood in its place is now {aside}"
                 outcome = Outcome.HEALED if root.digest("", path) == digest else Outcome.LOST
             yield FixityEvent(
                 holding=ROOT_ID,
@@ -149,7 +149,8 @@ def check_root_files(roots: Sequence[Root], now: str, *, heal: bool) -> Iterator
                 at=now,
                 agent=AGENT,
                 path=path,
-                detail="a file of the storage root itself",
+                detail=detail,
+                method="sha512",
             )
 
 
