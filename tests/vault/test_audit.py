@@ -89,8 +89,8 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
     assert len([*audit(roots).run()]) == 2 * len(HOLDINGS) + 2
 
 
-# argv: the directory of the roots and the log, the event of the interpreter (a file that is opened, a
-# name that is changed, a directory that is listed) at which it is killed.
+# argv: the directory of the roots and the log, and at which event of the interpreter it is killed
+# (a file that is opened, a name that is changed, a directory that is listed).
 DYING_AUDIT = """
 import contextlib, os, signal, sys
 from pathlib import Path

@@ -138,6 +138,7 @@ def test_content_that_no_version_uses_is_named(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_bytes_come_to_the_version_that_uses_them_first(
+    *,
     algorithm: str,
     versions: list[Any],
     stands: dict[bytes, str],
