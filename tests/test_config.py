@@ -66,6 +66,7 @@ def configs(draw: st.DrawFn, directory: Path) -> Config:
         roots=tuple(roots),
         attestations=tuple(draw(st.lists(ATTESTATIONS, max_size=2))),
         embedded_licences=draw(st.sampled_from(["verified", "claimed"])),
+        territory=draw(st.sampled_from(["", "FR"])),
         limits=draw(st.one_of(st.just(Limits()), LIMITS)),
     )
 

@@ -76,6 +76,8 @@ class Config:
 
     `embedded_licences` is the archive's policy on a public licence that the file's own tags
     carry: "verified" takes it as the rights holder's word, "claimed" waits for a person.
+    `territory` is the institution's country (ISO 3166-1; an archive that is opened checks it),
+    under whose law its own premises are.
     """
 
     directory: Path
@@ -85,11 +87,17 @@ class Config:
     roots: tuple[Root, ...] = ()
     attestations: tuple[Attestation, ...] = ()
     embedded_licences: str = "verified"
+    territory: str = ""
     limits: Limits = field(default_factory=Limits)
 
     @property
     def database(self) -> Path:
         return self.directory / "sonotheque.db"
+
+    @property
+    def database_aside(self) -> Path:
+        """The old database while it is being rebuilt."""
+        return self.directory / "sonotheque.db.before-rebuild"
 
     @property
     def ledger(self) -> Path:
@@ -172,6 +180,8 @@ def render_config(config: Config) -> str:
         "# A public licence in a file's own tags: \"verified\" (taken as its holder's word)",
         '# or "claimed" (a person checks it before anything is shown).',
         f"embedded_licences = {toml_string(config.embedded_licences)}",
+        "# The institution's country (ISO 3166-1), for what happens in its own house.",
+        f"territory = {toml_string(config.territory)}",
         "",
         "[limits]",
     ]
@@ -251,6 +261,7 @@ def _config_from(document: dict[str, Any], directory: Path, path: Path) -> Confi
             _attestation_from(one, path) for one in _tables(document, "attestation", path)
         ),
         embedded_licences=policy,
+        territory=_text(rights, "territory", path, default=""),
         limits=Limits(**limits),
     )
     _check_roots(config.roots, path)

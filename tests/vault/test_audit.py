@@ -24,6 +24,7 @@ from sonotheque.vault.fixity import Checked, Known
 from sonotheque.vault.fixity_log import FixityLog
 from sonotheque.vault.objects import Vault
 from sonotheque.vault.replicas import replicate
+from sonotheque.vault.roots import ROOT_ID
 
 NOW = "2026-11-20T10:00:00.000000Z"
 DAY = 86_400
@@ -118,6 +119,29 @@ def test_a_run_is_kept_as_a_holding_and_missed_when_it_is_lost(
     assert {(event.holding, event.outcome) for event in events_of(found)} == {
         (run, Outcome.MISSING)
     }
+
+
+def test_what_is_wrong_with_a_root_itself_is_kept_with_the_run(
+    roots: tuple[Vault, Vault], audit: Make, log: FixityLog, tmp_path: Path
+) -> None:
+    main, copy = roots
+    path = ocfl.ROOT_FILES[0][0]
+    (copy.path / path).unlink()
+    (copy.path / path).mkdir()
+    (copy.path / path / "whose").write_text("nobody knows")
+    for heal, outcome in ((False, Outcome.MISSING), (True, Outcome.HEALED)):
+        auditor = audit(roots, heal=heal)
+        (event,) = [e for e in events_of(auditor.run()) if e.outcome is not Outcome.PASS]
+        assert (event.holding, event.root, event.path) == (ROOT_ID, "copy", path)
+        assert event.outcome is outcome
+        assert log.events_of(ROOT_ID)[0] == event
+        (kept,) = auditor.preserve(main, [copy], tmp_path)
+        assert event in preserved_events([main, copy], kept)
+        # It is the check of no copy, and nothing that must be held; nor is it after `rebuild`.
+        log.restore(preserved_events(roots, kept), run_at=NOW)
+        assert log.counts() == {"pass": 2 * len(HOLDINGS) + 2 * heal}
+        assert log.known(ocfl.object_path(ROOT_ID), "copy") == (None, None)
+    assert (copy.path.parent / event.detail.rpartition(" ")[2] / "whose").exists()
 
 
 def test_what_was_found_whole_lately_is_left_out(

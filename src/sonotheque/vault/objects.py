@@ -177,12 +177,16 @@ class Vault(Root):
         return _walk(str(self.path), "", ocfl.LAYOUT_DEPTH, after)
 
     def has_object(self, name: str) -> bool:
+        return (self.path / name).is_dir()
+
+    def shows(self, name: str) -> bool:
+        """See Root: a file where an object belongs is told of by whoever reads it."""
         return (self.path / name).exists()
 
     def size(self, name: str, path: str) -> int | None:
         try:
             return (self.path / name / path).stat().st_size
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def blocks(
@@ -225,7 +229,7 @@ class Vault(Root):
         """The content file behind a logical path of the newest version; for reading only."""
         return self.object_path(holding) / self.place(holding, logical_path).path
 
-    def restore_file(self, name: str, path: str, content: Iterable[bytes], digest: str) -> None:
+    def restore_file(self, name: str, path: str, content: Iterable[bytes], digest: str) -> str:
         """See Root: it arrives by rename."""
         target = self.path / name / path
         files.make_directory(self.staging)
@@ -233,11 +237,29 @@ class Vault(Root):
         try:
             if files.write(staged, content) != digest:
                 raise changed(self.place_of(f"{name}/{path}"))
+            aside = self.make_way(name, path)
             files.make_directory(target.parent)
             staged.replace(target)
             files.sync_directory(target.parent)
+            return aside
         finally:
             staged.unlink(missing_ok=True)
+
+    def make_way(self, name: str, path: str = "") -> str:
+        """See Root: it is moved to a directory beside the root, on the same disk."""
+        target = self.path / name / path
+        places = [target, *target.parents]
+        for place in reversed(places[: places.index(self.path)]):
+            if path and place == target:
+                belongs = place.is_file() and not place.is_symlink()
+            else:
+                belongs = place.is_dir()
+            if os.path.lexists(place) and not belongs:
+                aside = self.path.with_name(f"{self.path.name}.aside") / secrets.token_hex(8)
+                files.make_directory(aside)
+                files.move(place, aside / place.name)
+                return f"{aside.parent.name}/{aside.name}/{place.name}"
+        return ""
 
     def _small(self, name: str, path: str) -> bytes | None:
         place = self.path / name / path

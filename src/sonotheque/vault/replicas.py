@@ -18,10 +18,8 @@ from sonotheque.model.holdings import FixityEvent, Holding, Outcome
 from sonotheque.model.identifiers import HoldingId
 from sonotheque.vault import ocfl
 from sonotheque.vault.objects import AGENT
-from sonotheque.vault.roots import HEAL, Root
+from sonotheque.vault.roots import HEAL, ROOT_ID, Root
 
-ROOT_ID = HoldingId("urn:sonotheque:root")
-"""In the place of a holding, where an event is about a storage root itself."""
 _IN_TURN_MAX, _READERS = 8, 4
 """Of so many copies, one is read back after the other; of more, so many at a time: most of what
 it takes is waiting for the disk."""
@@ -152,8 +150,10 @@ def check_root_files(roots: Sequence[Root], now: str, *, heal: bool) -> Iterator
             if found == digest:
                 continue
             outcome = Outcome.MISSING if found is None else Outcome.CORRUPT
+            detail = "a file of the storage root itself"
             if heal:
-                root.restore_file("", path, [content], digest)
+                if aside := root.restore_file("", path, [content], digest):
+                    detail += f"; what stood in its place is now {aside}"
                 outcome = Outcome.HEALED if root.digest("", path) == digest else Outcome.LOST
             yield FixityEvent(
                 holding=ROOT_ID,
@@ -162,7 +162,8 @@ def check_root_files(roots: Sequence[Root], now: str, *, heal: bool) -> Iterator
                 at=now,
                 agent=AGENT,
                 path=path,
-                detail="a file of the storage root itself",
+                detail=detail,
+                method="sha512",
             )
 
 

@@ -19,6 +19,8 @@ from sonotheque.model.identifiers import HoldingId, Sha512
 from sonotheque.vault import ocfl
 
 HEAL = "run `sonotheque audit --heal`"
+ROOT_ID = HoldingId("urn:sonotheque:root")
+"""In the place of a holding, where an event is about a storage root itself."""
 
 Pace = Callable[[int], None]
 """Told the number of bytes of each block that was read; it may wait, to bound the rate."""
@@ -127,11 +129,18 @@ class Root(ABC):
         or cannot be read."""
 
     @abstractmethod
-    def restore_file(self, name: str, path: str, content: Iterable[bytes], digest: str) -> None:
-        """Put `content`, once it has that digest, in the place of one file of the object `name`.
+    def restore_file(self, name: str, path: str, content: Iterable[bytes], digest: str) -> str:
+        """Put `content`, once it has that digest, in the place of one file of the object `name`;
+        where what stood in the way is now, as `make_way` tells.
 
         Raises Corrupt, having changed nothing, where it has not.
         """
+
+    def make_way(self, name: str, path: str = "") -> str:
+        """Move out of the root what stands in the place of the object `name`, or of one file of
+        it, and is no directory or no file; where it is now, "" where nothing stood in the way.
+        Nothing of it is destroyed."""
+        return ""
 
     @abstractmethod
     def adopt(self, source: Root, *holdings: HoldingId) -> None:
