@@ -172,11 +172,20 @@ def _primitives(place: Path) -> Work:
         (base / "other").write_bytes(b"written by something else")
         files.sync_file(base / "other")
         files.sync_directory(base)
-        (base / "many").mkdir()
-        for number in range(files.ONE_BY_ONE_MAX):
-            files.create(base / "many" / str(number), b"one of many", synced=False)
-        files.sync_together([base, *files.tree(base / "many")])
         files.move(base / "new", base / "a" / "moved")
+
+    return work
+
+
+def _together(place: Path) -> Work:
+    """Many paths at once. Alone, for it does the work of every sync before it."""
+
+    def work(_speaker: int) -> None:
+        many = place / "primitives" / "many"
+        many.mkdir(parents=True)
+        for number in range(files.ONE_BY_ONE_MAX):
+            files.create(many / str(number), b"one of many", synced=False)
+        files.sync_together([place, many.parent, *files.tree(many)])
 
     return work
 
@@ -211,6 +220,12 @@ def _rebuilding(scene: Scene) -> Work:
     return commands(Ways("rebuild", days=2), [("rebuild", *words)])
 
 
+def _exporting(scene: Scene) -> Work:
+    recording = scene.acknowledged[1].document["items"][0]["recording"]
+    words = ("--to", str(scene.base / "exported"), "--archive", str(scene.archive))
+    return commands(Ways("export", days=2), [("export", recording, *words)])
+
+
 def run(seed: int, _number: int, base: Path, only: tuple[str, str] = ("", "")) -> Tally:
     """Leave out every sync of the write path, each alone, or the one that `only` names."""
     tally = Tally()
@@ -224,7 +239,8 @@ def run(seed: int, _number: int, base: Path, only: tuple[str, str] = ("", "")) -
         scene, _ = stage(disk, kind, seed)
         works = [scene.work(1)]
         if kind == "version":
-            works += [_primitives(disk.place), _settling(scene), _rebuilding(scene)]
+            works += [_primitives(disk.place), _together(disk.place)]
+            works += [_settling(scene), _rebuilding(scene), _exporting(scene)]
             tally.add(_without_full_sync(disk, scene, only[1]))
         for work in works:
             noticed = {s: _notice(tally, disk, s, work, reached) for s in left}
@@ -330,7 +346,8 @@ def _missed(scene: Scene, site: Site) -> Iterator[str]:
         if ran.result:
             raise RuntimeError(f"the simulated disk cries wolf: {ran.result[0]}")
 
-    for work in (scene.work(1), _primitives(scene.base), _settling(scene)):
+    base = scene.base
+    for work in (scene.work(1), _primitives(base), _together(base), _settling(scene)):
         without, _ = lost(_lose, work)
         if without:
             yield without[0]
