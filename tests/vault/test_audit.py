@@ -146,9 +146,10 @@ def test_one_that_is_killed_anywhere_goes_on_and_tells_nothing_wrong(
     # What was healed as it died is whole when it is looked at again.
     assert {event.outcome for event in events} <= {Outcome.PASS, Outcome.HEALED}
     assert {e.holding for e in events if e.outcome is Outcome.HEALED} <= {*HOLDINGS[::3]}
-    runs = [name for name in log.each("main") if name[1].holding.startswith(audits.AUDIT_PREFIX)]
+    known = [one.holding for _, one, _ in log.each("main") if one]
+    runs = [holding for holding in known if holding.startswith(audits.AUDIT_PREFIX)]
     assert runs and log.unpreserved() == ()
-    kept = [e for _, known, _ in runs for e in preserved_events(roots, known.holding)]
+    kept = [event for run in runs for event in preserved_events(roots, run)]
     checked = Counter((event.holding, event.root) for event in kept if event.holding in before)
     assert checked == {(holding, root.name): 1 for holding in HOLDINGS for root in roots}
     engine.dispose()
