@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from clocked import EU_STEPS, ID, eu_exception, grant, notice, refusal, revocation
 from histories import history
 from sonotheque.model.procedures import NEVER, Procedure, Step, TermFacts
-from sonotheque.model.terms import Answer, Decision, Kind, Layer, Statement, Use
+from sonotheque.model.terms import Answer, Decision, Kind, Layer, Statement, Status, Use
 from sonotheque.model.territories import EVERYWHERE, Territory
 from sonotheque.rights.decision import decide, without_clocks
 from sonotheque.rights.periods import NOT_YET, plain, progress_of
@@ -219,6 +219,30 @@ def test_what_is_said_of_a_procedure() -> None:
     assert progress_of(said, Procedure.US_PRE_1972).steps == {}
     brief = (*eu_exception(), replace(refusal(6, "2026-10-01"), ends_at="2026-12-01"))
     assert progress_of(brief, Procedure.EU_EXCEPTION).opted_out_on is None
+
+
+def test_a_step_that_nobody_verified_was_not_taken() -> None:
+    said = tuple(
+        replace(s, status=Status.CLAIMED) if s.step is Step.PUBLISHED else s for s in eu_exception()
+    )
+    assert Step.PUBLISHED not in progress_of(said, Procedure.EU_EXCEPTION).steps
+    assert not _decide(said, "2030-01-01").allowed
+
+
+def test_of_each_fact_the_newest_counts() -> None:
+    said = [
+        notice(n, Step.SEARCHED, "2026-01-01", procedure=Procedure.US_PRE_1972, facts=facts)
+        for n, facts in enumerate(
+            (
+                TermFacts(fixed="1950", authors=1),
+                TermFacts(published="1951", for_hire=False),
+                TermFacts(fixed="1949"),
+            ),
+            1,
+        )
+    ]
+    facts = progress_of(said, Procedure.US_PRE_1972).facts
+    assert facts == TermFacts(fixed="1949", published="1951", authors=1, for_hire=False)
 
 
 def test_not_yet_is_after_every_day() -> None:
