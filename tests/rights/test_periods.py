@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clocked import EU_STEPS, ID, eu_exception, grant, notice, refusal, revocation
@@ -159,12 +159,14 @@ DAYS = st.dates(date(2026, 1, 1), date(2031, 1, 1))
 COUNTRIES = st.sampled_from([*PROTECTION, UNITED_STATES, BR])
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_what_waits_for_nothing_is_left_as_it_is(random: Random) -> None:
     said = [s for s in history(random) if s.kind is not Kind.NOTICE]
     assert plain(said, "2026-04-01T00:00:00.000000Z") == said
 
 
+@settings(deadline=None)
 @given(SEEDS, st.dates(date(2026, 1, 1), date(2027, 1, 1)), DAYS, st.sampled_from(Use), COUNTRIES)
 def test_clocks_only_ever_take_away(
     random: Random, published: date, day: date, use: Use, place: Territory
@@ -178,6 +180,7 @@ def test_clocks_only_ever_take_away(
         assert _decide(without, day.isoformat(), place, use).allowed
 
 
+@settings(deadline=None)
 @given(SEEDS, st.dates(date(2026, 1, 1), date(2027, 1, 1)), DAYS, st.sampled_from(Use))
 def test_entries_without_their_clocks_mean_the_same(
     random: Random, published: date, day: date, use: Use
@@ -193,6 +196,7 @@ def test_entries_without_their_clocks_mean_the_same(
         )
 
 
+@settings(deadline=None)
 @given(st.dates(date(2026, 1, 5), date(2030, 1, 1)), DAYS, COUNTRIES)
 def test_never_within_six_months(published: date, day: date, place: Territory) -> None:
     if _decide(eu_exception(published.isoformat()), day.isoformat(), place).allowed:
@@ -200,6 +204,7 @@ def test_never_within_six_months(published: date, day: date, place: Territory) -
         assert place in EUROPEAN_UNION
 
 
+@settings(deadline=None)
 @given(DAYS, COUNTRIES, st.sampled_from([1955, 1963, 1970, 1990]))
 def test_the_public_domain_is_what_the_terms_say(day: date, place: Territory, year: int) -> None:
     facts = replace(FREE, published=str(year))
