@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from typing import Any, Protocol
 import msgspec
 import pytest
 
+from clocked import notice
 from sonotheque import archive as archives
 from sonotheque.archive import Archive
 from sonotheque.config import Config, Root
@@ -30,6 +32,7 @@ from sonotheque.deposit.recovery import rebuild
 from sonotheque.errors import BadInput, SonothequeError
 from sonotheque.model.holdings import AdoptionRecord, FixityEvent, Outcome
 from sonotheque.model.identifiers import ADOPTION_PREFIX, HoldingId
+from sonotheque.model.procedures import Step
 from sonotheque.model.terms import Answer, Kind, Statement, Status, Use
 from sonotheque.store import files
 from sonotheque.vault import ocfl
@@ -324,7 +327,8 @@ def test_refusals_and_takedowns_come_along(
                 issuer="Anna",
                 evidence="letter",
                 at=NOW,
-            )
+            ),
+            replace(notice(0, Step.HELD, NOW[:10]), recording=recording),
         ]
     )
     music.file(tmp_path / "a.wav", 1, license=CC_BY)
@@ -333,6 +337,10 @@ def test_refusals_and_takedowns_come_along(
     decision = archive.decide(recording, Use.STREAM, LATER)
     assert decision.answer is Answer.REFUSED
     assert decision.reasons[0].code == "takedown"
+    # What the other archive did in a procedure, this one has not done.
+    statuses = {s.kind: s.status for s in archive.ledger.statements_about(recording)}
+    assert statuses[Kind.NOTICE] is Status.CLAIMED
+    assert statuses[Kind.TAKEDOWN] is Status.VERIFIED
 
 
 @pytest.mark.parametrize(
