@@ -190,9 +190,9 @@ def _together(place: Path) -> Work:
     return work
 
 
-def _settling(scene: Scene) -> Work:
+def _settling(scene: Scene, *, version: bool) -> Work:
     """A writer comes after one that died between a rename and the sync that makes it last: of a
-    new object, then of a new version."""
+    new object, or of a new version."""
 
     def work(_speaker: int) -> None:
         vault = Vault("main", scene.archive / "vault")
@@ -206,11 +206,14 @@ def _settling(scene: Scene) -> Work:
             aside = renamed.rename(vault.staging / "aside")
             for path, content in older.items():
                 path.write_bytes(content)
-            os.sync()
+            with files.opened(vault.path) as descriptor:
+                files.syncfs(descriptor)
             aside.rename(renamed)
             vault.settle()
 
-        settle(target, {})
+        if not version:
+            settle(target, {})
+            return
         older = {path: path.read_bytes() for path in target.iterdir() if path.is_file()}
         made = vault.write_version(holding, {"more": b"more"}, message="", now=utc_now())
         settle(target / f"v{made.version}", older)
@@ -243,7 +246,8 @@ def run(seed: int, _number: int, base: Path, only: tuple[str, str] = ("", "")) -
         works = [scene.work(1)]
         if kind == "version":
             works += [_primitives(disk.place), _together(disk.place)]
-            works += [_settling(scene), _rebuilding(scene), _exporting(scene)]
+            works += [_settling(scene, version=version) for version in (False, True)]
+            works += [_rebuilding(scene), _exporting(scene)]
             tally.add(_without_full_sync(disk, scene, only[1]))
         for work in works:
             noticed = {s: _notice(tally, disk, s, work, reached) for s in left}
@@ -355,7 +359,9 @@ def _with_and_without(
 
 def _missed_at_its_end(scene: Scene, site: Site) -> Iterator[str]:
     base = scene.base
-    for work in (scene.work(1), _primitives(base), _together(base), _settling(scene)):
+    works = [scene.work(1), _primitives(base), _together(base)]
+    works += [_settling(scene, version=version) for version in (False, True)]
+    for work in works:
         without, _ = _with_and_without(scene, site, _lose, work)
         if without:
             yield without[0]
