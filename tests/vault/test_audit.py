@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +16,6 @@ import pytest
 from sonotheque.errors import Corrupt, EnvironmentFailure
 from sonotheque.model.holdings import FixityEvent, Outcome
 from sonotheque.model.identifiers import HoldingId
-from sonotheque.store import db
 from sonotheque.vault import audit as audits
 from sonotheque.vault import ocfl
 from sonotheque.vault.audit import Audit, preserved_events
@@ -87,72 +83,6 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
     assert kept == {(holding, root.name): 1 for holding in HOLDINGS for root in roots}
     # The next one begins anew.
     assert len([*audit(roots).run()]) == 2 * len(HOLDINGS) + 2
-
-
-# argv: the directory of the roots and the log, and at which event of the interpreter it is killed
-# (a file that is opened, a name that is changed, a directory that is listed).
-DYING_AUDIT = """
-import contextlib, os, signal, sys
-from pathlib import Path
-from sonotheque.store import db
-from sonotheque.store.clock import utc_now
-from sonotheque.vault import audit
-from sonotheque.vault.fixity_log import FixityLog
-from sonotheque.vault.objects import Vault
-
-place, at = Path(sys.argv[1]), int(sys.argv[2])
-events = 0
-
-def count(event, arguments):
-    global events
-    if event in ("open", "os.rename", "os.scandir", "os.remove"):
-        events += 1
-        if events == at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-audit._BATCH_COPIES = 3
-roots = [Vault(name, place / name) for name in ("main", "copy")]
-log = FixityLog(db.open_database(place / "killed.db"))
-one = audit.Audit(roots, log, locked=lambda _: contextlib.nullcontext(), now=utc_now, heal=True)
-sys.addaudithook(count)
-for _ in one.run():
-    pass
-one.preserve(roots[0], roots[1:], place)
-"""
-
-
-def test_one_that_is_killed_anywhere_goes_on_and_tells_nothing_wrong(
-    roots: tuple[Vault, Vault], validate: Validate, tmp_path: Path
-) -> None:
-    for holding in HOLDINGS[::3]:
-        flip(roots[1].path_of(holding, "audio/a"))
-    before = {holding: roots[0].read(holding, "audio/a") for holding in HOLDINGS}
-    died = 0
-    for at in range(15, 2_000, 35):
-        command = [sys.executable, "-c", DYING_AUDIT, str(tmp_path), str(at)]
-        ended = subprocess.run(command, check=False, capture_output=True, text=True)
-        if ended.returncode == 0:
-            break
-        assert ended.returncode == -signal.SIGKILL, ended.stderr
-        died += 1
-    assert died > 3
-    for root in roots:
-        root.settle()
-        assert {holding: root.read(holding, "audio/a") for holding in HOLDINGS} == before
-        validate(root)
-    engine = db.open_database(tmp_path / "killed.db")
-    log = FixityLog(engine)
-    events = [event for holding in HOLDINGS for event in log.events_of(holding)]
-    # What was healed as it died is whole when it is looked at again.
-    assert {event.outcome for event in events} <= {Outcome.PASS, Outcome.HEALED}
-    assert {e.holding for e in events if e.outcome is Outcome.HEALED} <= {*HOLDINGS[::3]}
-    known = [one.holding for _, one, _ in log.each("main") if one]
-    runs = [holding for holding in known if holding.startswith(audits.AUDIT_PREFIX)]
-    assert runs and log.unpreserved() == ()
-    kept = [event for run in runs for event in preserved_events(roots, run)]
-    checked = Counter((event.holding, event.root) for event in kept if event.holding in before)
-    assert checked == {(holding, root.name): 1 for holding in HOLDINGS for root in roots}
-    engine.dispose()
 
 
 def test_one_that_is_to_heal_does_not_go_on_with_one_that_was_not(
