@@ -6,8 +6,9 @@ import re
 from dataclasses import replace
 
 from sonotheque.errors import BadInput
-from sonotheque.model.terms import Basis, Kind, Statement
+from sonotheque.model.terms import Basis, Kind, Layer, Statement
 from sonotheque.model.territories import parse_territories
+from sonotheque.rights.exceptions import LegalException, find_exception
 
 LAWFUL = (Basis.STATUTORY_EXCEPTION, Basis.LEGAL_DEPOSIT)
 """The grounds that a law gives, and no one who has rights."""
@@ -29,9 +30,10 @@ def checked(statement: Statement, where: str) -> Statement:
             where=where,
             remedy="give the 128 hexadecimal digits that `sha512sum` prints for the document",
         )
+    statement = _in_order(statement, where)
     if statement.kind is Kind.GRANT:
         _check_ground(statement, where)
-    return _in_order(statement, where)
+    return statement
 
 
 def _check_ground(grant: Statement, where: str) -> None:
@@ -49,11 +51,35 @@ def _check_ground(grant: Statement, where: str) -> None:
             where=where,
             remedy="give its article, such as 'Directive (EU) 2019/790, Article 6'",
         )
+    if grant.basis is Basis.STATUTORY_EXCEPTION and (law := find_exception(grant.article)):
+        _check_law(grant, law, where)
     if grant.article and grant.basis not in LAWFUL:
         raise BadInput(
             f"names an article, which a ground such as {grant.basis} does not have",
             where=where,
             remedy=f"leave it out, or give as basis one of {', '.join(LAWFUL)}",
+        )
+
+
+def _check_law(grant: Statement, law: LegalException, where: str) -> None:
+    """That `grant` claims no more than its article says."""
+    if beyond := set(grant.uses) - set(law.uses):
+        raise BadInput(
+            f"names a use that {law.article} does not allow: {', '.join(sorted(beyond))}",
+            where=where,
+            remedy=f"it is for {', '.join(law.uses)}: {law.conditions}",
+        )
+    if not set(grant.layers or Layer) <= set(law.layers):
+        raise BadInput(
+            f"speaks of the work, of which {law.article} does not",
+            where=where,
+            remedy=f"name the layer {' and '.join(law.layers)} alone, and ask for the work",
+        )
+    if not grant.territories or not set(grant.territories) <= set(law.territories):
+        raise BadInput(
+            f"holds where {law.article} does not",
+            where=where,
+            remedy=f"name territories among {', '.join(law.territories)}",
         )
 
 
