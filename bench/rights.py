@@ -40,13 +40,23 @@ def run(words: list[str]) -> list[Row]:
     parser.add_argument("--memory", type=size, default=MEMORY_BYTES_MAX, help="of the engine: 400M")
     parser.add_argument("--dir", type=Path, default=Path(), help="where there is room on the disk")
     options = parser.parse_args(words)
-    rows = [_decisions()]
+    each = _decisions_a_second()
+    rows = [
+        Row(
+            "decisions a second and core, reasons included, over one to five entries each",
+            f"{each:,.0f}",
+            f"{DECISIONS_BAR:,}",
+            each >= DECISIONS_BAR,
+        )
+    ]
     with tempfile.TemporaryDirectory(prefix="bench-rights-", dir=options.dir) as name:
-        rows += [_clearance(count, options.memory, Path(name).resolve()) for count in options.rows]
+        rows += [
+            _clearance(count, options.memory, Path(name).resolve(), each) for count in options.rows
+        ]
     return rows
 
 
-def _decisions() -> Row:
+def _decisions_a_second() -> float:
     """Histories of one to five entries, as most recordings have, each asked for every use."""
     chance = random.Random(_SEED)
     recording = RecordingId("0000000000001")
@@ -59,14 +69,7 @@ def _decisions() -> Row:
         for use in Use:
             decide(ledger, recording, use, _NOW)
     _, cpu = watch.read()
-    each = len(ledgers) * len(Use) / cpu
-    entries = sum(map(len, ledgers)) / len(ledgers)
-    return Row(
-        f"decisions a second and core, reasons included, over {entries:.1f} entries each",
-        f"{each:,.0f}",
-        f"{DECISIONS_BAR:,}",
-        each >= DECISIONS_BAR,
-    )
+    return len(ledgers) * len(Use) / cpu
 
 
 def _entry(chance: random.Random, recording: RecordingId, number: int) -> Statement:
@@ -87,7 +90,8 @@ def _entry(chance: random.Random, recording: RecordingId, number: int) -> Statem
     )
 
 
-def _clearance(count: int, memory_bytes_max: int, directory: Path) -> Row:
+def _clearance(count: int, memory_bytes_max: int, directory: Path, one_by_one: float) -> Row:
+    """`one_by_one` is how many decisions a core makes in a second."""
     tell(f"makes a ledger about {count:,} recordings")
     entries = directory / f"entries-{count}.parquet"
     measured(make_ledger, count, entries, directory / "spill")
@@ -101,13 +105,14 @@ def _clearance(count: int, memory_bytes_max: int, directory: Path) -> Row:
     whole = count >= CLEARANCE_ROWS_BAR
     met = cost.wall <= CLEARANCE_SECONDS_BAR and memory <= CLEARANCE_BYTES_BAR
     each = cost.wall / count * 1e9
+    ratio = cleared * len(Use) / cost.cpu / one_by_one
     took = f"{duration(cost.wall)} ({duration(cost.cpu)} of processor)"
     scaled = "" if whole else f"; so {duration(each * CLEARANCE_ROWS_BAR / 1e9)} for 256 M"
     for path in (entries, out):
         path.unlink()
     return Row(
         f"clearance of {decided}",
-        f"{took}, {memory / 1e9:.2f} GB of memory,"
+        f"{took}, {ratio:.0f} × as fast as one by one, {memory / 1e9:.2f} GB of memory,"
         f" {cost.peak.disk_bytes / 1e9:.1f} GB of disk; {each:.0f} ns a recording{scaled}",
         "10 min and 8 GB for 256 M",
         met if whole else None,
