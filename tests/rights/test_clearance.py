@@ -32,6 +32,7 @@ def cleared(
         count = clear(engine, entries, out, now=now, home=home)
         rows = engine.execute("SELECT * FROM read_parquet($path)", {"path": str(out)}).fetchall()
     assert len(rows) == len({recording for recording, _, _ in rows}) == count
+    assert not any(allowed & refused for _, allowed, refused in rows)
     return {
         RecordingId(to_crockford(recording)): answers(allowed, refused)
         for recording, allowed, refused in rows
