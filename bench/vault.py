@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
-import itertools
 import logging
 import multiprocessing
 import os
@@ -31,12 +30,14 @@ import ocfl
 from blake3 import blake3
 
 from bench.table import Row, duration, tell
+from sonotheque.deposit.storing import BATCH_ITEMS_MAX
 from sonotheque.model.identifiers import HoldingId, Sha512
 from sonotheque.store import db
 from sonotheque.store.clock import utc_now
 from sonotheque.vault.audit import Audit
 from sonotheque.vault.fixity_log import FixityLog
-from sonotheque.vault.objects import KnownFile, Vault
+from sonotheque.vault.objects import KnownFile, Vault, Version
+from sonotheque.vault.ocfl import INVENTORY
 from sonotheque.vault.replicas import replicate
 
 BARE_BAR, PEER_BAR, OVERHEAD_BAR_US, MEMORY_BAR_MB = 0.9, 4.0, 20.0, 256
@@ -54,7 +55,7 @@ def run(words: list[str]) -> list[Row]:
     parser.add_argument("--files", type=int, default=8, help="large ones, to audit and to write")
     parser.add_argument("--file-mb", type=int, default=64, help="megabytes of each")
     parser.add_argument("--sizes", default="0,1000", help="holdings in the store already")
-    parser.add_argument("--deposits", type=int, default=200, help="small holdings at each size")
+    parser.add_argument("--deposits", type=int, default=320, help="small holdings at each size")
     parser.add_argument("--only", choices=["audit", "writing"])
     options = parser.parse_args(words)
     logging.disable()
@@ -130,11 +131,11 @@ def _peer_row(name: str, seconds: float, ours: float, *, barred: bool) -> Row:
     return Row(f"the same, beside {name}", measured, f"≥ {PEER_BAR:.0f} ×", ratio >= PEER_BAR)
 
 
-def _small_files(number: int) -> dict[str, bytes]:
-    """What a deposit writes, but for an audio file of 8 kB."""
+def _small_files(number: int, byte_count: int = 8_000) -> dict[str, bytes]:
+    """What a deposit writes, with an audio file of `byte_count`."""
     name = f"{number}.flac"
     return {
-        f"audio/{name}": number.to_bytes(8) * 1_000,
+        f"audio/{name}": number.to_bytes(8) * (byte_count // 8),
         "recording.json": b'{"title": "%d"}\n' % number * 20,
         "statements.json": b'[{"issuer": "%d"}]\n' % number * 30,
         f"deposits/D{number}/{name}.json": b'{"item": "%d"}\n' % number * 50,
@@ -204,21 +205,23 @@ def _audit_and_weigh(path: Path, database: Path) -> float:
 
 
 def _small_writing(disk: Path | None, sizes: list[int], count: int) -> list[Row]:
-    """Holdings of 64 KB a second, written and replicated, as the store grows."""
-    rates = []
+    """Holdings of 64 KB a second, written, replicated and read back, as the store grows."""
+    rates: list[float] = []
     rows = []
     with tempfile.TemporaryDirectory(dir=disk) as directory:
         roots = [Vault(name, Path(directory) / name) for name in ("main", "copy")]
         for root in roots:
             root.create()
-        numbers = itertools.count()
+        there = 0
         for size in sizes:
             tell(f"filling the store to {size:,} holdings")
-            with _without_sync():
-                while (number := next(numbers)) < size:
-                    _deposit(roots, number, b"")
-            contents = {next(numbers): os.urandom(SMALL_BYTES) for _ in range(count)}
-            seconds = _timed(partial(_deposit_all, roots, contents))
+            for number in range(there, size):
+                for root in roots:
+                    _occupy(root, number)
+            os.sync()
+            there = max(there, size) + count
+            versions = [_version(number) for number in range(there - count, there)]
+            seconds = _timed(partial(_deposit_all, roots, versions))
             rates.append(count / seconds)
             rows.append(
                 Row(
@@ -235,15 +238,24 @@ def _small_writing(disk: Path | None, sizes: list[int], count: int) -> list[Row]
     ]
 
 
-def _deposit_all(roots: list[Vault], contents: dict[int, bytes]) -> None:
-    for number, content in contents.items():
-        _deposit(roots, number, content)
+def _occupy(root: Vault, number: int) -> None:
+    """Stand in for a holding: directories as it has them in the layout, and its inventory."""
+    directory = root.object_path(_holding(number))
+    directory.mkdir(parents=True)
+    (directory / INVENTORY).write_bytes(b" " * 1_000)
 
 
-def _deposit(roots: list[Vault], number: int, content: bytes) -> None:
-    holding = _holding(number)
-    roots[0].write_version(holding, {"audio/a": content}, message="bench", now=utc_now())
-    replicate(roots[0], roots[1:], holding)
+def _version(number: int) -> Version:
+    additions = _small_files(number, SMALL_BYTES)
+    return Version(holding=_holding(number), additions=additions, message="bench", now=utc_now())
+
+
+def _deposit_all(roots: list[Vault], versions: list[Version]) -> None:
+    """In batches, as a deposit of many files stores them."""
+    for first in range(0, len(versions), BATCH_ITEMS_MAX):
+        batch = versions[first : first + BATCH_ITEMS_MAX]
+        roots[0].write_versions(batch)
+        replicate(roots[0], roots[1:], *(version.holding for version in batch))
 
 
 def _large_writing(disk: Path | None, count: int, megabytes: int) -> list[Row]:
@@ -309,5 +321,5 @@ def _timed(call: Callable[[], object]) -> float:
 
 
 def _without_sync() -> AbstractContextManager[object]:
-    """While a store is filled, which is not what is measured."""
+    """While a store is filled for an audit, which is what is measured."""
     return mock.patch("os.fsync")

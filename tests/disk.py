@@ -2,7 +2,7 @@
 
 `Disk` stands at the border to the operating system. It lets every call through to the real
 filesystem and keeps beside it what a power cut would leave: the bytes of the files and the names
-in the directories as of their last fsync. It can forget one fsync, fail one call, or die at one.
+in the directories as of their last sync. It can forget one sync, fail one call, or die at one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from typing import Any
 
 import pytest
 
+from sonotheque.store import files
+
 CALLS = ("open", "write", "fsync", "rename", "replace", "mkdir", "unlink", "rmdir")
+SYNCING = ("fsync", "syncfs")
 
 
 class Died(BaseException):
@@ -26,7 +29,7 @@ class Died(BaseException):
 class Disk:
     """`fault` numbers the call (from 0) that does not happen.
 
-    `mode` says how: "forget" drops that fsync (only fsyncs are counted), "fail" raises ENOSPC
+    `mode` says how: "forget" drops that sync (only syncs are counted), "fail" raises ENOSPC
     once, "full" raises it from then on for whatever needs room, "die" ends everything from
     that call on. A write that does not happen writes half of its bytes.
     """
@@ -37,16 +40,15 @@ class Disk:
         self.count = 0
         self.hit = False
         self.violations: list[str] = []
+        self._base = Path()
         self._bytes: dict[int, bytes] = {}
         self._names: dict[int, dict[str, int]] = {}
 
     @contextmanager
     def watched(self, base: Path) -> Iterator[Disk]:
         """Watch `base`, all of which counts as synced now."""
-        for directory, _, names in os.walk(base):
-            self._sync(Path(directory))
-            for name in names:
-                self._sync(Path(directory, name))
+        self._base = base
+        self._sync_all()
         with self._patched():
             yield self
 
@@ -63,6 +65,7 @@ class Disk:
         with pytest.MonkeyPatch.context() as patch:
             for name in CALLS:
                 patch.setattr(os, name, self._wrapped(name, getattr(os, name)))
+            patch.setattr(files, "syncfs", self._wrapped("syncfs", files.syncfs))
             yield
 
     def after_power_cut(self, base: Path) -> dict[str, bytes]:
@@ -72,7 +75,7 @@ class Disk:
     def _wrapped(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **keywords: Any) -> Any:
             if self.mode == "forget":
-                if name == "fsync":
+                if name in SYNCING:
                     self.count += 1
                     if self.count - 1 == self.fault:
                         self.hit = True
@@ -85,9 +88,13 @@ class Disk:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if name in ("rename", "replace"):
                 self._check_synced(Path(arguments[0]), Path(arguments[1]))
+                self._check_order(Path(arguments[0]), Path(arguments[1]))
             if name == "fsync":
                 # The power will not really be cut, so the real one would be time lost.
                 self._sync(Path(f"/proc/self/fd/{arguments[0]}"))
+                return None
+            if name == "syncfs":
+                self._sync_all()
                 return None
             result = real(*arguments, **keywords)
             if name == "mkdir" or (name == "open" and arguments[1] & os.O_EXCL):
@@ -109,6 +116,12 @@ class Disk:
         return self.hit and (
             self.mode == "die" or (self.mode == "full" and name not in ("unlink", "rmdir"))
         )
+
+    def _sync_all(self) -> None:
+        """What syncfs promises: all that was written to the filesystem. Only `base` is looked at
+        after the power cut."""
+        for path in files.tree(self._base):
+            self._sync(path)
 
     def _sync(self, path: Path) -> None:
         inode = path.stat().st_ino
@@ -132,6 +145,19 @@ class Disk:
             whole = self._bytes.get(inode) == source.read_bytes()
         if not whole:
             self.violations.append(f"{target} got its name before its bytes were synced")
+
+    def _check_order(self, source: Path, target: Path) -> None:
+        """What takes the place of a file may speak of what is new beside it, and may be on the
+        disk first: so that must be there by then."""
+        if not target.is_file():
+            return
+        directory = target.parent
+        new = {path.name for path in directory.iterdir()}
+        new -= self._names.get(directory.stat().st_ino, {}).keys()
+        if source.parent == directory:
+            new.discard(source.name)
+        if new:
+            self.violations.append(f"{target} was replaced before {', '.join(new)} was synced")
 
     def _files(self, inode: int, prefix: str) -> Iterator[tuple[str, bytes]]:
         for name, child in self._names.get(inode, {}).items():

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from sonotheque.catalogue.catalogue import Catalogue
 from sonotheque.config import CONFIG_NAME, Config, read_config, render_config
 from sonotheque.config import Root as Described
-from sonotheque.errors import BadInput, Refused
+from sonotheque.errors import BadInput, EnvironmentFailure, Refused
 from sonotheque.matching.index import FingerprintIndex
 from sonotheque.model.identifiers import HoldingId, RecordingId, holding_id_of
 from sonotheque.model.music import Fingerprints, Recording
@@ -240,5 +240,19 @@ def create(config: Config) -> Archive:
 
 
 def open_archive(directory: Path) -> Archive:
-    """Open the archive in `directory`. Raises NotFound where there is none."""
-    return Archive(read_config(directory))
+    """Open the archive in `directory`. Raises NotFound where there is none, EnvironmentFailure
+    where its database is empty or half rebuilt, so that it is not taken for one with nothing in
+    it."""
+    config = read_config(directory)
+    log = config.database.with_name(f"{config.database.name}-wal")
+    if config.database_aside.exists():
+        what = "a rebuild of the database is under way, or was cut short"
+    elif not any(path.exists() and path.stat().st_size for path in (config.database, log)):
+        what = "the database is lost or empty"
+    else:
+        return Archive(config)
+    raise EnvironmentFailure(
+        what,
+        where=str(config.database),
+        remedy="run `sonotheque rebuild`, which restores it from the vault",
+    )

@@ -95,6 +95,11 @@ class Config:
         return self.directory / "sonotheque.db"
 
     @property
+    def database_aside(self) -> Path:
+        """The old database while it is being rebuilt."""
+        return self.directory / "sonotheque.db.before-rebuild"
+
+    @property
     def ledger(self) -> Path:
         return self.directory / "ledger"
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clocked import eu_exception
 from sonotheque.access.explanations import clean, explain, licence_url, withdrawn
 from sonotheque.access.language import language
 from sonotheque.model.identifiers import RecordingId
 from sonotheque.model.terms import Answer, Basis, Decision, Kind, Reason, Statement, Status, Use
+from sonotheque.model.territories import Territory
 from sonotheque.rights.decision import decide
 
 ID = RecordingId("0000000000001")
@@ -49,6 +51,19 @@ def test_a_takedown_is_told_with_its_day() -> None:
     (reason,) = explain(decision, said, language("en")).reasons
     assert "taken down on 1\u00a0November 2026" in reason.sentence
     assert reason.entry == 8
+
+
+def test_a_procedure_is_told_with_the_day_of_its_clock_or_without_one() -> None:
+    said = eu_exception("2026-08-31")
+    for entries, sentences in (
+        (said, ("begins on 1\u00a0March 2027", "commence le 1er\u00a0mars 2027")),
+        (said[:-1], ("no day can be named yet", "ne peut pas encore être donné")),
+    ):
+        decision = decide(entries, ID, Use.STREAM, NOW, Territory("DE"))
+        for code, sentence in zip(("en", "fr"), sentences, strict=True):
+            (reason,) = explain(decision, entries, language(code)).reasons
+            assert sentence in reason.sentence
+            assert reason.entry == 1
 
 
 def test_a_reason_that_is_new_to_the_site_is_told_in_its_own_words() -> None:

@@ -11,6 +11,7 @@ import pytest
 from sonotheque.access import explanations
 from sonotheque.access.language import CODES, choose, iso_duration, language
 from sonotheque.model.holdings import Outcome
+from sonotheque.model.procedures import Procedure, Step
 from sonotheque.model.terms import Answer, Basis, Kind, Status, Use
 from sonotheque.publication import edition
 from sonotheque.rights import decision
@@ -31,6 +32,8 @@ def test_every_word_of_the_model_has_its_text() -> None:
         (f"{room}.{answer}" for answer in Answer for room in ("answer", "short")),
         (f"kind.{kind}" for kind in Kind),
         (f"status.{status}" for status in Status),
+        (f"procedure.{procedure}" for procedure in Procedure),
+        (f"step.{step}" for step in Step),
         (f"basis.{basis}" for basis in Basis),
         (f"outcome.{outcome}" for outcome in Outcome),
     )

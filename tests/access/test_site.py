@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
+from sonotheque.assessment import gathering, ndsa2
+from sonotheque.assessment.last import LAST_NAME, keep
+from sonotheque.config import Attestation
+from sonotheque.model.procedures import Procedure, Step, TermFacts
 from sonotheque.model.terms import Kind, Layer, Use
+
+NOW = "2026-11-20T10:00:00.000000Z"
 
 PATHS = (
     "/",
@@ -19,6 +26,7 @@ PATHS = (
     "/editions",
     "/editions/1",
     "/about",
+    "/prove",
     "/api",
 )
 
@@ -181,6 +189,37 @@ def test_an_entry_is_shown_with_its_layer_its_countries_and_its_law(room: Any) -
             assert word in text
 
 
+def test_a_step_of_a_procedure_and_the_facts_of_a_term_are_shown(room: Any) -> None:
+    room.say(
+        "plain.flac",
+        Kind.NOTICE,
+        procedure=Procedure.US_PRE_1972,
+        step=Step.FILED,
+        begins_at="2026-11-02",
+        facts=TermFacts(fixed="1950", published="never", authors=2, died=(1931, 1955)),
+    )
+    for code, words in (
+        (
+            "en",
+            (
+                "notice filed with the Copyright Office: 2\u00a0November 2026",
+                "Procedure: non-commercial use of recordings",
+                "recorded 1950, never published, deaths of authors 1931, 1955",
+            ),
+        ),
+        (
+            "fr",
+            (
+                "avis déposé auprès du Copyright Office\u00a0: 2\u00a0novembre 2026",
+                "enregistré 1950, jamais publié, décès des auteurs 1931, 1955",
+            ),
+        ),
+    ):
+        text = room.client.get(recording(room, "plain.flac"), params={"lang": code}).text
+        for word in words:
+            assert word in text
+
+
 def test_an_isrc_finds_its_recording_however_it_is_written(room: Any) -> None:
     for query in ("FR-Z03-14-00141", "frz031400141"):
         assert "Piece studio.aiff" in room.client.get("/search", params={"q": query}).text
@@ -268,3 +307,27 @@ def test_our_own_faults_are_told_without_their_details(
     assert answer.status_code == 500
     assert "secret detail" not in answer.text
     assert elements(answer.text, "h1")
+
+
+def test_the_last_proof_is_shown_and_only_what_the_public_may_know(room: Any) -> None:
+    assert "sonotheque prove" in room.client.get("/prove").text
+    archive = room.archive
+    facts = gathering.gather(archive, NOW)
+    word = Attestation("integrity-1-viruses", "Ada", NOW[:10], "Scanned <on> arrival")
+    assessment = ndsa2.assess(replace(facts, open_keys=("/srv/keys/secret",)), [word], NOW)
+    assert any("/srv/keys/secret" in str(v.evidence) for v in assessment.verdicts)
+    keep(assessment, archive.config.derived)
+    try:
+        for code, name in (("en", "every area"), ("fr", "tous les domaines")):
+            text = room.client.get("/prove", headers={"Accept-Language": code}).text
+            assert name in text.casefold()
+            assert all(f'id="{criterion.id}"' in text for criterion in ndsa2.CRITERIA)
+            assert "Scanned &lt;on&gt; arrival" in text
+            assert "SHA-512" in text
+            assert "/srv/keys/secret" not in text
+            ids = [one["id"] for _, one in _Elements(text).found if "id" in one]
+            assert len(ids) == len(set(ids))
+            about = room.client.get("/about", headers={"Accept-Language": code}).text
+            assert "/prove" in [a.get("href") for a in elements(about, "a")]
+    finally:
+        (archive.config.derived / LAST_NAME).unlink()

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sonotheque.catalogue.provenance import ListedRelease, Said, releases, said
-from sonotheque.catalogue.rows import SourceRow, StoredRecording
+from sonotheque.catalogue.rows import COLUMNS, StoredRecording
 
 
-def row(source: str, **values: Any) -> SourceRow:
-    blank: dict[str, Any] = dict.fromkeys(("artist", "album", "label", "release_date"), "")
-    blank |= dict.fromkeys(("year", "duration_ms", "popularity", "streams"))
-    blank |= {"title": "T", "isrcs": (), "upc": "", "licence": ""}
-    blank |= {"import_number": 1, "first_import": 1}
-    return SourceRow(**{"source": source, "source_id": "1", **blank, **values})
+def row(source: str, **values: str) -> list[str]:
+    said = dict.fromkeys(COLUMNS, "")
+    said |= {"source": source, "source_id": "1", "title": "T"}
+    said |= {"import_number": "1", "first_import": "1", **values}
+    return list(said.values())
 
 
 STORED = StoredRecording(
-    "0000000000001",
-    (),
-    (
-        row("a", title="Rain", year=1999, isrcs=("FRZ031400001",), album="Sky", upc="602517754621"),
-        row("b", title="RAIN", year=1999, isrcs=("FRZ031400001", "FRZ031400002"), label="L"),
+    [
+        row("a", title="Rain", year="1999", isrc="FRZ031400001", album="Sky", upc="602517754621"),
+        row(
+            "b",
+            title="RAIN",
+            year="1999",
+            isrc="FRZ031400001",
+            other_isrcs="FRZ031400002",
+            label="L",
+        ),
         row(
             "c",
             title="Rain",
@@ -30,7 +32,7 @@ STORED = StoredRecording(
             release_date="1998-05-01",
             label="M",
         ),
-    ),
+    ]
 )
 
 

@@ -14,6 +14,7 @@ COMMANDS = (
     *("init", "deposit", "audit", "find", "show", "match", "import", "select", "publish"),
     *("mirror", "seed", "serve", "demo", "rebuild", "simulate universe"),
     *(f"rights {action}" for action in ("show", "decide", "grant", "claim", "takedown", "revoke")),
+    *("rights notice", "rights calendar"),
 )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sonotheque.assessment.last import read_last
 from sonotheque.assessment.ndsa2 import CRITERIA
 from sonotheque.cli import main
 
@@ -59,6 +60,14 @@ def test_as_text_and_as_a_document(proving: Path, run: Run) -> None:
     assert verdicts["integrity-4-repair"]["remedy"] == ""
     assert "SHA-512" in verdicts["integrity-1-digests"]["evidence"][0]
     assert "archive.toml" in verdicts["storage-1-copies"]["remedy"]
+
+
+def test_the_site_can_show_it_afterwards(proving: Path, run: Run) -> None:
+    assert read_last(proving / "derived") is None
+    _, out, _ = run("prove", "--json", "--archive", proving)
+    kept = read_last(proving / "derived")
+    assert kept and kept.at == json.loads(out)["at"]
+    assert len(kept.verdicts) == len(CRITERIA)
 
 
 def test_the_level_that_is_asked_for_decides(

@@ -23,7 +23,7 @@ from disks import Bucket, Disk, Place, at_the_border
 from fate import DAYS, Decade, Event
 from truth import Acknowledged, Survey, acknowledged_by, survey
 
-from sonotheque.deposit.accession import read_back
+from sonotheque.deposit.storing import read_back
 from sonotheque.errors import EnvironmentFailure, SonothequeError
 from sonotheque.model.holdings import FixityEvent, Outcome
 from sonotheque.model.identifiers import HoldingId

@@ -22,6 +22,7 @@ import obstore
 from obstore.store import MemoryStore
 
 from sonotheque.errors import EnvironmentFailure
+from sonotheque.store import files
 from sonotheque.store.objectstore import ObjectStore
 from sonotheque.vault.buckets import BucketRoot
 from sonotheque.vault.objects import Vault
@@ -32,7 +33,7 @@ UNREADABLE = Path("/proc/self/mem")
 Tree = dict[str, bytes | None]
 """What stands where; None is there and cannot be read."""
 
-_real_write, _real_fsync = os.write, os.fsync
+_real_write, _real_fsync, _real_syncfs = os.write, os.fsync, files.syncfs
 
 
 class Place(ABC):
@@ -372,8 +373,11 @@ def at_the_border(places: list[Place]) -> Iterator[None]:
     def fsync(fd: Any) -> None:
         pass
 
-    os.write, os.fsync = write, fsync
+    def syncfs(descriptor: int) -> None:
+        pass
+
+    os.write, os.fsync, files.syncfs = write, fsync, syncfs
     try:
         yield
     finally:
-        os.write, os.fsync = _real_write, _real_fsync
+        os.write, os.fsync, files.syncfs = _real_write, _real_fsync, _real_syncfs

@@ -117,7 +117,7 @@ def _reads_the_first_alone(patch: pytest.MonkeyPatch) -> None:
 
 
 def _does_not_read_back(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(replicas, "read_back", lambda root, holding: None)
+    patch.setattr(replicas, "read_back", lambda root, newest, document: None)
 
 
 def _forgets(patch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ for one in names:
 with archive.open_archive(Path(directory)) as opened:
     accession.deposit(opened, [Path(delivery)], "2026-11-20T09:00:00.000000Z")
 """
-WRITES = "create|replace|copy|move|make_directory|sync_directory"
+WRITES = "create|replace|copy|rename|supersede|make_directories|sync_together"
 
 
 class Music(Protocol):

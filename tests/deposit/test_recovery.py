@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -12,8 +14,11 @@ from sonotheque.archive import Archive, open_archive
 from sonotheque.deposit.receipts import Receipts
 from sonotheque.deposit.recovery import rebuild
 from sonotheque.errors import Corrupt
-from sonotheque.model.holdings import Receipt
+from sonotheque.model.holdings import NOT_READ, Receipt
 from sonotheque.model.identifiers import RecordingId, holding_id_of
+from sonotheque.vault import ocfl
+from sonotheque.vault.objects import Vault
+from sonotheque.vault.premis import write_xml
 
 NOW = "2026-11-21T00:00:00.000000Z"
 
@@ -47,7 +52,9 @@ def facts(directory: Path) -> Iterator[object]:
             yield archive.catalogue.find(recording.description.title).total
             for deposit, at, item in Receipts(archive.database).about(recording.id):
                 yield deposit, at, item.path, item.sha512, item.decisions, item.version, item.roots
-            yield archive.fixity.events_of(holding_id_of(recording.id))
+            # Whether a deposit read back what it wrote stands nowhere but in the database.
+            for event in archive.fixity.events_of(holding_id_of(recording.id)):
+                yield event.root, event.outcome, event.at, event.agent, event.version, event.path
         yield archive.fixity.counts()
         yield archive.ledger.checkpoint()
         yield len(archive.fingerprints)
@@ -74,6 +81,49 @@ def test_losing_the_database_loses_nothing(filled: tuple[Archive, Receipt, Path]
             (receipt.at, 1)
         ] * 2
         assert {event.root for event in events} == {"main", "copy-1"}
+        assert [event.method for event in events] == ["sha512"] * 2 + [NOT_READ] * 2
+
+
+def test_a_deposit_that_was_not_read_back_is_not_said_to_be(
+    archive: Archive,
+    deposit: Callable[..., Receipt],
+    music: object,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Killed after the replica was written: what is restored tells of no check, the next audit
+    makes one, however lately the deposit was, and PREMIS calls it an ingestion."""
+    music.file(tmp_path / "in" / "1.flac", 1, seconds=5)  # type: ignore[attr-defined]
+    with monkeypatch.context() as patched:
+        patched.setattr(Vault, "digest", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            deposit(tmp_path / "in")
+    directory = archive.config.directory
+    (holding,) = archive.replicas[0].holdings()
+    archive.close()
+    lose_the_database(directory)
+    rebuild(directory)
+    with open_archive(directory) as restored:
+        events = restored.fixity.events_of(holding.id)
+        assert {(event.root, event.method) for event in events} == {
+            ("main", NOT_READ),
+            ("copy-1", NOT_READ),
+        }
+        assert restored.fixity.counts() == {}
+        within = dict.fromkeys(("main", "copy-1"), 10**9)
+        checks = list(restored.audit(lambda: NOW).run(within_seconds=within))
+        assert {check.root for check in checks if check.name == ocfl.object_path(holding.id)} == {
+            "main",
+            "copy-1",
+        }
+    document = io.BytesIO()
+    write_xml(holding.id, events, document)
+    assert document.getvalue().count(b"/eventType/ing") == 2
+    assert b"eventType/fix" not in document.getvalue()
+
+
+def _killed(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def test_what_was_held_is_known_again_when_it_is_deposited(

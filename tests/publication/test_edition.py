@@ -164,10 +164,10 @@ def test_a_full_disk_leaves_no_edition_and_the_next_try_is_number_1(
 ) -> None:
     real, calls = files.create, iter(range(10))
 
-    def create(path: Path, content: bytes, **mode: int) -> None:
+    def create(path: Path, content: bytes, *, synced: bool = True) -> None:
         if next(calls) == 2:
             raise files.explain(OSError(errno.ENOSPC, "full"), path)
-        real(path, content, **mode)
+        real(path, content, synced=synced)
 
     monkeypatch.setattr(files, "create", create)
     with pytest.raises(EnvironmentFailure, match="disk is full"):

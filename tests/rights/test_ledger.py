@@ -14,7 +14,7 @@ import sqlalchemy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sonotheque.errors import BadInput, Corrupt, Refused, SonothequeError
+from sonotheque.errors import BadInput, Corrupt, EnvironmentFailure, Refused, SonothequeError
 from sonotheque.model.identifiers import RecordingId
 from sonotheque.model.terms import Basis, Kind, Statement, Status, Use
 from sonotheque.rights import proof
@@ -306,6 +306,35 @@ def test_the_table_only_grows(place: Place, sql: str) -> None:
     assert tuple(place.ledger.statements()) == appended
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE ledger_entry SET number = 70 WHERE number = 4",
+        "UPDATE ledger_entry SET entry = x'7b7d' WHERE number = 4",
+    ],
+)
+def test_what_has_rotted_in_the_database_is_not_signed(place: Place, sql: str) -> None:
+    place.ledger.append(_statements(3))
+    signed = {p: p.read_bytes() for p in place.directory.rglob("*") if p.is_file()}
+    with place.engine.begin() as connection:
+        _insert(connection, _statements(1))
+        connection.exec_driver_sql("DROP TRIGGER ledger_entry_stays")
+        connection.exec_driver_sql(sql)
+    with pytest.raises(EnvironmentFailure, match="not all as they were written"):
+        place.ledger.publish()
+    assert {p: p.read_bytes() for p in place.directory.rglob("*") if p.is_file()} == signed
+
+
+def test_nothing_is_decided_by_an_entry_that_has_rotted(place: Place) -> None:
+    (statement, *_) = place.ledger.append(_statements(3))
+    with place.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER ledger_entry_stays")
+        connection.exec_driver_sql("UPDATE ledger_entry SET entry = replace(entry, 'a', 'b')")
+    with pytest.raises(EnvironmentFailure, match="cannot be understood"):
+        place.ledger.statements_about(statement.recording)
+    assert place.ledger.forgotten() == 3
+
+
 def test_only_an_empty_database_is_restored_into(place: Place) -> None:
     appended = place.ledger.append(_statements(3))
     with pytest.raises(Refused, match="already"):
@@ -405,3 +434,15 @@ def test_a_sequencer_that_contradicts_the_checkpoint_heals_nothing(place: Place)
     with pytest.raises(Corrupt):
         place.ledger.heal()
     assert {path: path.read_bytes() for path in place.files()} == before
+
+
+def test_entries_about_one_recording_come_together(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    ids = [RecordingId(f"000000000000{n}") for n in (3, 1, 3, 2, 1)]
+    said = [replace(s, recording=r) for s, r in zip(_statements(5), ids, strict=True)]
+    place.ledger.append(said)
+    together = list(place.ledger.statements_by_recording())
+    assert [[statement.id for statement in group] for group in together] == [[2, 5], [4], [1, 3]]
+    assert sorted((s for group in together for s in group), key=lambda s: s.id) == list(
+        place.ledger.statements()
+    )

@@ -59,6 +59,27 @@ def _sync_tree(base: Path) -> None:
     files.move(base / "new", base / "whole")
 
 
+def _together(base: Path, number: int) -> None:
+    """Nothing is synced but by the calls for all of it."""
+    for leaf in range(number):
+        files.make_directories(base / "new" / str(leaf))
+        files.create(base / "new" / str(leaf) / "leaf", b"leaf", synced=False)
+    files.copy(base / "old", base / "new" / "copy", synced=False)
+    files.sync_together(files.tree(base / "new"))
+    named = files.make_directories(base / "a" / "b")
+    files.rename(base / "new", base / "a" / "b" / "whole")
+    files.supersede(base / "a" / "b" / "whole" / "copy", base / "here" / "file")
+    files.sync_together([base / "a" / "b", base / "a" / "b" / "whole", base / "here", *named])
+
+
+def _few_together(base: Path) -> None:
+    _together(base, 2)
+
+
+def _many_together(base: Path) -> None:
+    _together(base, files.ONE_BY_ONE_MAX)
+
+
 def _make_directory(base: Path) -> None:
     files.make_directory(base / "a" / "b" / "c")
     files.replace(base / "a" / "b" / "c" / "file", b"leaf")
@@ -79,6 +100,19 @@ OPERATIONS: list[tuple[Callable[[Path], None], dict[str, bytes], set[str]]] = [
     (_move_directory, {"there/tree/deep/leaf": b"leaf"}, {"here/tree/deep/leaf"}),
     (_sync_tree, {"whole/deep/file": b"leaf", "whole/file": b"branch"}, set()),
     (_make_directory, {"a/b/c/file": b"leaf"}, set()),
+    (
+        _few_together,
+        {"here/file": b"old bytes", **{f"a/b/whole/{leaf}/leaf": b"leaf" for leaf in range(2)}},
+        set(),
+    ),
+    (
+        _many_together,
+        {
+            "here/file": b"old bytes",
+            **{f"a/b/whole/{leaf}/leaf": b"leaf" for leaf in range(files.ONE_BY_ONE_MAX)},
+        },
+        set(),
+    ),
 ]
 
 
@@ -125,6 +159,22 @@ def test_every_single_fsync_counts(
         assert noticed, f"fsync {fault} of {operation.__name__} could be deleted unnoticed"
         fault += 1
     assert fault > 0
+
+
+def test_one_by_one_where_the_filesystem_promises_no_more(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_SYNCED_WHOLE", frozenset())
+    fault = 0
+    while True:
+        _fresh(base)
+        with disk.Disk("forget", fault).watched(base) as watching:
+            _many_together(base)
+        if not watching.hit:
+            break
+        fault += 1
+    assert fault > 2 * files.ONE_BY_ONE_MAX
+    assert watching.violations == []
 
 
 @pytest.mark.parametrize("mode", ["die", "fail", "full"])

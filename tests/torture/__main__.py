@@ -29,11 +29,15 @@ CAMPAIGNS: dict[str, tuple[Campaign, int]] = {
     "kills": (kills.run, 10_000),
     "power": (power.run, 300),
     "mutations": (mutations.run, 1),
-    "faults": (faults.run, 2_000),
+    "faults": (faults.run, 3_100),
     "rot": (rot.run, 100_000),
     "places": (places.run, 20),
 }
 """Name → what runs it, and how many of what it counts make its long form."""
+
+
+_SEED_STEP = 1_000_000
+"""Between the seeds of two parts: no part gets that far."""
 
 
 def main() -> int:
@@ -43,17 +47,26 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="default: 1")
     parser.add_argument("--kind", default="", help="one kind of scene")
     parser.add_argument("--call", default="", help="one call, as a failure names it")
+    parser.add_argument(
+        "--part", default="1/1", metavar="K/N", help="this of N parts, which can run apart"
+    )
+    parser.add_argument(
+        "--sum", nargs="+", default=[], metavar="FILE", help="only report what --json gave, added"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document")
     arguments = parser.parse_args()
     if unknown := sorted({*arguments.names} - CAMPAIGNS.keys()):
         parser.error(f"no campaign {unknown[0]!r}; there are {', '.join(CAMPAIGNS)}")
-    scenes.preload()
     total = Tally()
-    for name in arguments.names or CAMPAIGNS:
-        total.add(_run(name, arguments))
+    for path in arguments.sum:
+        total.add(Tally(**json.loads(Path(path).read_text())))
+    if not arguments.sum:
+        scenes.preload()
+        for name in arguments.names or CAMPAIGNS:
+            total.add(_run(name, arguments))
     if arguments.json:
-        document = {"counts": total.counts, "failures": total.failures, "skipped": total.skipped}
-        print(json.dumps(document))
+        lists = {name: getattr(total, name) for name in ("failures", "skipped", "notes")}
+        print(json.dumps({"counts": total.counts, **lists}))
     else:
         _report(total)
     return 1 if total.failures else 0
@@ -65,9 +78,12 @@ def _run(name: str, arguments: argparse.Namespace) -> Tally:
     memory = Path("/dev/shm")
     where = memory if os.access(memory, os.W_OK) else None
     number = number if arguments.count is None else arguments.count
+    part, parts = map(int, arguments.part.split("/"))
+    # Rounded up: together the parts do at least as many.
+    number, seed = -(-number // parts), arguments.seed + (part - 1) * _SEED_STEP
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="torture-", dir=where) as place:
-        tally = campaign(arguments.seed, number, Path(place), (arguments.kind, arguments.call))
+        tally = campaign(seed, number, Path(place), (arguments.kind, arguments.call))
     print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
     return tally
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import tracing
 from commands import Ran, Ways, commands, fork, piece
 from criteria import Validated, check
-from kills import cases
+from kills import Case, cases
 from recovery import recover
 from tally import Tally
-from tracing import OPENING, Call
+from tracing import OPENING
 
 ERRORS = ("EIO", "ENOSPC")
 # SQLite's words for whatever it is that its shared memory file or its log met.
@@ -29,28 +29,34 @@ _WORDS_OF = {
 
 
 def run(seed: int, number: int, base: Path, only: tuple[str, str] = ("", "")) -> Tally:
-    """Let `number` calls fail, each kind of failure in its turn."""
+    """Let `number` calls fail, each with every error that such a call may fail with."""
     tally = Tally()
     if why := tracing.missing():
         tally.skipped.append(f"faults: {why}")
         return tally
     validated: Validated = set()
-    for turn, case in enumerate(cases(tally, seed, number, base, only)):
-        error, on = _fault(case.call, random.Random(f"{case}{turn if only[1] else ''}"))
-        case.scene.restart()
-        ran = tracing.failing(case.scene.work(1), case.call, error, on=on)
-        tally.counts[f"faults: {error} {'from then on' if on else 'once'}"] += 1
-        wrong = _answer(ran, error) or recover(case.scene, ran.said, validated)
-        tally.failures += [f"faults: {error}{'+' * on}: {line} {case}" for line in wrong[:1]]
+    for case in cases(tally, seed, number, base, only):
+        tally.counts["faults: calls"] += 1
+        for error, on in _faults(case):
+            case.scene.restart()
+            ran = tracing.failing(case.scene.work(1), case.call, error, on=on)
+            tally.counts[f"faults: {error} {'from then on' if on else 'once'}"] += 1
+            tally.counts[f"faults: {error} at {case.call.name}"] += 1
+            wrong = _answer(ran, error) or recover(case.scene, ran.said, validated)
+            tally.failures += [f"faults: {error}{'+' * on}: {line} {case}" for line in wrong[:1]]
+        tally.tell("faults: calls", number)
     if not only[1]:
         tally.add(full_disk(seed, base))
     return tally
 
 
-def _fault(call: Call, chance: random.Random) -> tuple[str, bool]:
-    error = "EIO" if call.name in _NEEDS_NO_ROOM else chance.choice(ERRORS)
-    # strace cannot tell an opening that makes a file from one that reads it.
-    return error, call.name not in OPENING and chance.random() < 0.5
+def _faults(case: Case) -> Iterator[tuple[str, bool]]:
+    """The errors with which the call fails, and for each, by chance, whether from then on."""
+    for error in ERRORS:
+        if error == "EIO" or case.call.name not in _NEEDS_NO_ROOM:
+            # strace cannot tell an opening that makes a file from one that reads it.
+            chance = random.Random(f"{case} {error}")
+            yield error, case.call.name not in OPENING and chance.random() < 0.5
 
 
 def _answer(ran: Ran, error: str) -> list[str]:

@@ -18,9 +18,6 @@ from scenes import KINDS, Scene
 from tally import Tally
 from tracing import Call
 
-SEED_STEP = 1_000
-"""Between the seeds of two jobs: no job gets that far."""
-
 
 @dataclass(frozen=True)
 class Case:
@@ -73,6 +70,7 @@ def run(seed: int, number: int, base: Path, only: tuple[str, str] = ("", "")) ->
         case.scene.restart()
         ran = tracing.killed(case.scene.work(1), case.call)
         judge(tally, "kills", case, ran, lambda ran: ran.signal == 9, validated=validated)
+        tally.tell("kills", number)
     return tally
 
 

@@ -31,16 +31,20 @@ import ext4
 import scenes
 import sonotheque
 from commands import Ways, commands, fork, say
-from criteria import valid
+from criteria import tree_digest, valid
 from power import missing, stage, until_said
 from recovery import recover
 from scenes import Scene
 from sonotheque.store import db, files
+from sonotheque.store.clock import utc_now
+from sonotheque.vault import ocfl
 from sonotheque.vault.objects import Vault
 from tally import Tally
 
 SRC = Path(sonotheque.__file__).parent
-_SYNCING = frozenset({"fsync", "fdatasync", "sync_file", "sync_directory", "sync_tree"})
+_SYNCING = frozenset(
+    {"fsync", "fdatasync", "syncfs", "sync_file", "sync_directory", "sync_tree", "sync_together"}
+)
 _ELSEWHERE = {
     "catalogue": "imports and snapshots, which their own sources restore",
     "simulation": "invented worlds",
@@ -91,19 +95,23 @@ def sites() -> Iterator[Site]:
 
 
 Work = Callable[[int], Any]
+Sync = Callable[[int], None]
+_CALLS = ((os, "fsync"), (files, "syncfs"))
+"""Every way in which the write path asks the kernel for a sync, put in a child's place alone."""
 
 
 def _leaving_out(site: Site, work: Work) -> Work:
     """`work` with the syncs of `site` left out."""
 
     def run_without(speaker: int) -> Any:
-        real = os.fsync
+        for module, name in _CALLS:
+            real = getattr(module, name)
 
-        def fsync(descriptor: int) -> None:
-            if not site.calls():
-                real(descriptor)
+            def sync(descriptor: int, real: Sync = real) -> None:
+                if not site.calls():
+                    real(descriptor)
 
-        _put("fsync", fsync)
+            setattr(module, name, sync)
         return work(speaker)
 
     return run_without
@@ -114,34 +122,33 @@ def _cutting_at(site: Site, occasion: int, place: Path, work: Work, *, leave_out
     It says what should be on the disk by then."""
 
     def run_until(speaker: int) -> Any:
-        real, times = os.fsync, 0
+        times = count()
 
-        def fsync(descriptor: int) -> None:
-            nonlocal times
-            at_site = site.calls()
-            if not (at_site and leave_out):
-                real(descriptor)
-            if at_site:
-                times += 1
-                if times == occasion + 1:
-                    path = Path(f"/proc/self/fd/{descriptor}").readlink()
-                    say(speaker, "promise", [str(path), _found(path)])
+        def watched(real: Sync, of_all: bool) -> Sync:
+            def sync(descriptor: int) -> None:
+                at_site = site.calls()
+                if not (at_site and leave_out):
+                    real(descriptor)
+                if at_site and next(times) == occasion:
+                    path = place if of_all else Path(f"/proc/self/fd/{descriptor}").readlink()
+                    say(speaker, "promise", [str(path), _found(path, of_all=of_all), of_all])
                     ext4.cut(place)
                     os._exit(0)
 
-        _put("fsync", fsync)
+            return sync
+
+        for module, name in _CALLS:
+            setattr(module, name, watched(getattr(module, name), of_all=name == "syncfs"))
         return work(speaker)
 
     return run_until
 
 
-def _put(name: str, instead: Callable[[int], None]) -> None:
-    """Put `instead` in the place of a function of `os`, in this child alone."""
-    setattr(os, name, instead)
-
-
-def _found(path: Path) -> Any:
-    """What a sync of `path` puts on the disk: the names in a directory, the bytes of a file."""
+def _found(path: Path, *, of_all: bool) -> Any:
+    """What a sync of `path` puts on the disk: the names in a directory, the bytes of a file; and
+    a sync `of_all`, everything below it."""
+    if of_all:
+        return tree_digest(path)
     try:
         if path.is_dir():
             return sorted(name.name for name in path.iterdir())
@@ -170,20 +177,40 @@ def _primitives(place: Path) -> Work:
     return work
 
 
+def _together(place: Path) -> Work:
+    """Many paths at once. Alone, for it does the work of every sync before it."""
+
+    def work(_speaker: int) -> None:
+        many = place / "primitives" / "many"
+        many.mkdir(parents=True)
+        for number in range(files.ONE_BY_ONE_MAX):
+            files.create(many / str(number), b"one of many", synced=False)
+        files.sync_together([place, many.parent, *files.tree(many)])
+
+    return work
+
+
 def _settling(scene: Scene) -> Work:
-    """A writer comes after one that died between a rename and the sync that makes it last."""
+    """A writer comes after one that died between a rename and the sync that makes it last: of a
+    new object, then of a new version."""
 
     def work(_speaker: int) -> None:
         vault = Vault("main", scene.archive / "vault")
         holding = scene.acknowledged[1].document["items"][0]["holding"]
         target = vault.object_path(holding)
-        stage = vault.staging / "0123"
-        stage.mkdir()
-        (stage / "target").write_text(holding)
-        aside = target.rename(vault.staging / "aside")
-        os.sync()
-        aside.rename(target)
-        vault.settle()
+        older = {path: path.read_bytes() for path in target.iterdir() if path.is_file()}
+        for renamed in (target, target / "v2"):
+            stage = vault.staging / "0123"
+            stage.mkdir()
+            (stage / "targets").write_text(ocfl.object_path(holding))
+            aside = renamed.rename(vault.staging / "aside")
+            for path, content in older.items() if renamed != target else ():
+                path.write_bytes(content)
+            os.sync()
+            aside.rename(renamed)
+            vault.settle()
+            if renamed == target:
+                vault.write_version(holding, {"more": b"more"}, message="", now=utc_now())
 
     return work
 
@@ -191,6 +218,12 @@ def _settling(scene: Scene) -> Work:
 def _rebuilding(scene: Scene) -> Work:
     words = ("--archive", str(scene.archive))
     return commands(Ways("rebuild", days=2), [("rebuild", *words)])
+
+
+def _exporting(scene: Scene) -> Work:
+    recording = scene.acknowledged[1].document["items"][0]["recording"]
+    words = ("--to", str(scene.base / "exported"), "--archive", str(scene.archive))
+    return commands(Ways("export", days=2), [("export", recording, *words)])
 
 
 def run(seed: int, _number: int, base: Path, only: tuple[str, str] = ("", "")) -> Tally:
@@ -206,7 +239,8 @@ def run(seed: int, _number: int, base: Path, only: tuple[str, str] = ("", "")) -
         scene, _ = stage(disk, kind, seed)
         works = [scene.work(1)]
         if kind == "version":
-            works += [_primitives(disk.place), _settling(scene), _rebuilding(scene)]
+            works += [_primitives(disk.place), _together(disk.place)]
+            works += [_settling(scene), _rebuilding(scene), _exporting(scene)]
             tally.add(_without_full_sync(disk, scene, only[1]))
         for work in works:
             noticed = {s: _notice(tally, disk, s, work, reached) for s in left}
@@ -226,9 +260,9 @@ def _notice(tally: Tally, disk: ext4.Disk, site: Site, work: Work, reached: set[
             if ran.promise is None:
                 return False
             reached.add(site)
-            path, promised = ran.promise
+            path, promised, of_all = ran.promise
             with disk.mounted():
-                lost.append(_found(Path(path)) != promised)
+                lost.append(_found(Path(path), of_all=of_all) != promised)
             tally.counts["power cuts: mutation rule"] += 1
             if not lost[0]:
                 break  # ext4 put it on the disk without being asked; try the next occasion
@@ -312,7 +346,8 @@ def _missed(scene: Scene, site: Site) -> Iterator[str]:
         if ran.result:
             raise RuntimeError(f"the simulated disk cries wolf: {ran.result[0]}")
 
-    for work in (scene.work(1), _primitives(scene.base), _settling(scene)):
+    base = scene.base
+    for work in (scene.work(1), _primitives(base), _together(base), _settling(scene)):
         without, _ = lost(_lose, work)
         if without:
             yield without[0]

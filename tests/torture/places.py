@@ -130,6 +130,19 @@ def _anothers(base: Path, chance: random.Random) -> Iterator[str]:
     yield from archive.wrong()
 
 
+def _wrong(base: Path, chance: random.Random) -> Iterator[str]:
+    """The replica can be read, and every byte of it is another's."""
+    archive = _Archive(base, chance)
+    objects = [path for path in archive.copy.rglob("*") if path.is_file()]
+    for path in objects:
+        if path.parent != archive.copy:
+            path.write_bytes(chance.randbytes(max(1, path.stat().st_size)))
+    found = archive.do("audit")
+    if found.code != 1 or not found.document["events"]:
+        yield f"the audit does not see it: {found.error or found.document['events']}"
+    yield from _healed(archive)
+
+
 def _back(base: Path, chance: random.Random, which: str) -> Iterator[str]:
     """A root comes back as it was before the last versions and holdings."""
     archive = _Archive(base, chance)
@@ -185,6 +198,7 @@ CASES: dict[str, Case] = {
     "lost": _lost,
     "empty": _empty,
     "anothers": _anothers,
+    "wrong": _wrong,
     "old-copy": _old_copy,
     "old-primary": _old_primary,
     "clocks": _clocks,

@@ -58,6 +58,7 @@ def _scene(
     validated: Validated,
 ) -> None:
     scene, calls = stage(disk, *which)
+    goal = tally.counts["power cuts"] + left
     chosen = random.Random(str(which)).sample(calls, min(_CUTS_OF_A_SCENE, left, len(calls)))
     where: list[tracing.Call | None] = [None, *chosen[: left - 1]]
     if only:
@@ -71,6 +72,7 @@ def _scene(
                 ran = tracing.killed(scene.work(1), call)
                 disk.cut()
         tally.counts["power cuts"] += 1
+        tally.tell("power cuts", goal)
         tally.counts[f"power cuts {'at a call' if call else 'when it was acknowledged'}"] += 1
         with disk.mounted():
             wrong = [ran.problem] if ran.problem else recover(scene, ran.said, validated)

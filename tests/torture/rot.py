@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+import rot_database
 from commands import Ways, commands, fork, piece
 from sonotheque.archive import Archive, open_archive
 from sonotheque.errors import Corrupt
@@ -30,8 +31,9 @@ from tally import Tally
 NOW = "2026-12-01T00:00:00.000000Z"
 _HOLDINGS, _BLOCK_BYTES, _FILES_MAX = 6, 512, 6
 ANOTHER = "another object in its place"
-_LEDGER_EVERY = 10
-"""One damage to the ledger for so many audits of an object."""
+_LEDGER_EVERY, _DATABASE_EVERY, _COMMANDS_EVERY = 10, 10, 100
+"""One damage to the ledger and to the database for so many audits of an object, and one to the
+database that commands meet."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Store:
 def run(seed: int, number: int, base: Path, only: tuple[str, str] = ("", "")) -> Tally:
     """Inject `number` corruptions, an audit for every few."""
     tally = Tally()
+    books = rot_database.make(base / "books")
     with _store(base / "rot") as store:
         whole = {holding: store.contents(holding) for holding in store.holdings}
         for turn in count(seed):
@@ -74,7 +77,13 @@ def run(seed: int, number: int, base: Path, only: tuple[str, str] = ("", "")) ->
             wrong = list(_holding(tally, store, whole, chance))
             if turn % _LEDGER_EVERY == 0:
                 wrong += _ledger(tally, store.archive, chance)
+            if turn % _DATABASE_EVERY == 0:
+                wrong += rot_database.turn(tally, books, random.Random(f"database/{turn}"))
+            if turn % _COMMANDS_EVERY == 0:
+                chance = random.Random(f"commands/{turn}")
+                wrong += rot_database.by_commands(tally, books, base / "met", chance)
             tally.failures += [f"rot: {line} --seed {turn} --count 1" for line in wrong]
+            tally.tell("corruptions injected", number)
             if tally.counts["corruptions injected"] >= number or len(tally.failures) > 20:
                 break
     return tally
@@ -144,6 +153,7 @@ def _holding(tally: Tally, store: Store, whole: Whole, chance: random.Random) ->
     kind, damaged = _damage(store, whole, holding, chance)
     tally.counts["corruptions injected"] += len(damaged)
     tally.counts[f"corruptions: {kind}"] += len(damaged)
+    tally.counts.update(f"corruptions of {_part(store, path)}" for path in damaged)
     found = store.audited(holding, heal=False)
     missed = [path for path in damaged if not _is_told(store, holding, path, found)]
     tally.counts["corruptions found"] += len(damaged) - len(missed)
@@ -197,6 +207,14 @@ def _damage(
             shutil.rmtree(place)
     after = store.contents(holding)
     return kind, sorted(path for path in before if after.get(path) != before[path])
+
+
+def _part(store: Store, path: Path) -> str:
+    """What of an object the file at `path` is, in the primary root or in the other."""
+    kinds = {ocfl.INVENTORY: "an inventory", ocfl.SIDECAR: "a sidecar"}
+    kind = kinds.get(path.name, "a marker" if path.name.startswith("0=") else "content")
+    primary = path.is_relative_to(store.archive.vault.path)
+    return f"{kind} in the {'primary root' if primary else 'replica'}"
 
 
 def _apart(store: Store, holding: HoldingId, whole: Whole, chance: random.Random) -> list[Path]:

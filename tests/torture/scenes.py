@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import os
 import random
 import shutil
 import sys
@@ -19,8 +18,9 @@ from sonotheque.vault.objects import Vault
 
 KINDS = (
     *("deposit", "delivery", "version", "missing", "behind"),
-    *("heal", "heal-missing", "heal-behind", "rights", "publish"),
+    *("heal", "heal-missing", "heal-behind", "rights", "publish", "rebuild"),
 )
+_PAGE_BYTES = 4_096
 MANDATE = "Torture Act, section 1"
 
 
@@ -64,19 +64,20 @@ def preload() -> None:
         importlib.import_module(name)
     with tempfile.TemporaryDirectory() as place:
 
-        def work(_writer: int) -> list[str]:
+        def work(speaker: int) -> list[str]:
             base = Path(place)
             words = ("--archive", str(base / "a"))
             init = ("init", str(base / "a"), "--name", "N", "--mandate", "M")
             path = str(piece(base / "p.flac", 1))
             lines = [init, ("deposit", path, *words), ("deposit", path, *words)]
-            commands(Ways("preload"), [*lines, ("audit", *words), ("publish", *words)])(
-                os.open(os.devnull, os.O_WRONLY)
-            )
+            lines += [("audit", *words), ("publish", *words), ("rebuild", *words)]
+            commands(Ways("preload"), lines)(speaker)
             return sorted(sys.modules)
 
         ran = fork(work)
-    for name in ran.result or ():
+    if ran.problem or any(said.code for said in ran.said):
+        raise RuntimeError(f"nothing can be imported before: {ran}")
+    for name in ran.result:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
 
@@ -103,6 +104,8 @@ def make(kind: str, seed: int, base: Path) -> Scene:
     target = Vault("", archive / f"copy-{copies[-1]}").object_path(item["holding"])
     _damage(kind, target, first / target.relative_to(archive), chance)
     shutil.rmtree(first)
+    if kind == "rebuild":
+        _damage_database(archive / "sonotheque.db", chance)
     archive.rename(base / "start")
     whole = kind in ("deposit", "delivery", "version", "rights", "publish")
     return Scene(kind, seed, base, (*operation, *place), ran, whole)
@@ -129,10 +132,18 @@ def _operation(kind: str, base: Path, chance: random.Random, recording: str) -> 
         "behind": ("deposit", str(base / "second")),
         "rights": ("rights", action, recording, *said, *licence),
         "publish": ("publish",),
+        "rebuild": ("rebuild",),
     }
     for number, encoding in ((100, 1), (101, 1), (101, 2), (0, 3)):
         piece(base / "new" / f"{number}-{encoding}.flac", number, encoding)
     return operations.get(kind, ("audit", "--heal"))
+
+
+def _damage_database(path: Path, chance: random.Random) -> None:
+    """Leave a page of zeros in it."""
+    content = path.read_bytes()
+    start = chance.randrange(1, len(content) // _PAGE_BYTES) * _PAGE_BYTES
+    path.write_bytes(content[:start] + bytes(_PAGE_BYTES) + content[start + _PAGE_BYTES :])
 
 
 def _damage(kind: str, target: Path, first: Path, chance: random.Random) -> None:

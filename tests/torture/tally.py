@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections import Counter
 from dataclasses import dataclass, field
+
+_TELL_SECONDS = 60.0
 
 
 @dataclass
@@ -15,6 +19,14 @@ class Tally:
     failures: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    _told: float = field(default_factory=time.monotonic)
+
+    def tell(self, name: str, number: int) -> None:
+        """Say on standard error, now and then, how far a long form has come."""
+        if time.monotonic() - self._told >= _TELL_SECONDS:
+            self._told = time.monotonic()
+            line = f"{name}: {self.counts[name]:,} of {number:,}, {len(self.failures)} failed"
+            sys.stderr.write(f"{line}\n")
 
     def add(self, other: Tally) -> None:
         self.counts.update(other.counts)

@@ -19,7 +19,7 @@ import pytest
 from obstore.store import MemoryStore
 from sqlalchemy import event
 
-from sonotheque.store import db
+from sonotheque.store import db, files
 from sonotheque.store.objectstore import ObjectStore, open_bucket
 from sonotheque.vault.audit import Audit
 from sonotheque.vault.buckets import BucketRoot
@@ -32,6 +32,7 @@ from sonotheque.vault.roots import Root
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The power is not cut while these tests run; `disk.Disk` counts what would be synced."""
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
+    monkeypatch.setattr(files, "syncfs", lambda _descriptor: None)
 
 
 @pytest.fixture

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +19,7 @@ import pytest
 from sonotheque.errors import Corrupt, EnvironmentFailure
 from sonotheque.model.holdings import FixityEvent, Outcome
 from sonotheque.model.identifiers import HoldingId
+from sonotheque.store import db
 from sonotheque.vault import audit as audits
 from sonotheque.vault import ocfl
 from sonotheque.vault.audit import Audit, preserved_events
@@ -24,6 +28,7 @@ from sonotheque.vault.fixity import Checked, Known
 from sonotheque.vault.fixity_log import FixityLog
 from sonotheque.vault.objects import Vault
 from sonotheque.vault.replicas import replicate
+from sonotheque.vault.roots import ROOT_ID
 
 NOW = "2026-11-20T10:00:00.000000Z"
 DAY = 86_400
@@ -84,6 +89,72 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
     assert len([*audit(roots).run()]) == 2 * len(HOLDINGS) + 2
 
 
+# argv: the directory of the roots and the log, and at which event of the interpreter it is killed
+# (a file that is opened, a name that is changed, a directory that is listed).
+DYING_AUDIT = """
+import contextlib, os, signal, sys
+from pathlib import Path
+from sonotheque.store import db
+from sonotheque.store.clock import utc_now
+from sonotheque.vault import audit
+from sonotheque.vault.fixity_log import FixityLog
+from sonotheque.vault.objects import Vault
+
+place, at = Path(sys.argv[1]), int(sys.argv[2])
+events = 0
+
+def count(event, arguments):
+    global events
+    if event in ("open", "os.rename", "os.scandir", "os.remove"):
+        events += 1
+        if events == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+audit._BATCH_COPIES = 3
+roots = [Vault(name, place / name) for name in ("main", "copy")]
+log = FixityLog(db.open_database(place / "killed.db"))
+one = audit.Audit(roots, log, locked=lambda _: contextlib.nullcontext(), now=utc_now, heal=True)
+sys.addaudithook(count)
+for _ in one.run():
+    pass
+one.preserve(roots[0], roots[1:], place)
+"""
+
+
+def test_one_that_is_killed_anywhere_goes_on_and_tells_nothing_wrong(
+    roots: tuple[Vault, Vault], validate: Validate, tmp_path: Path
+) -> None:
+    for holding in HOLDINGS[::3]:
+        flip(roots[1].path_of(holding, "audio/a"))
+    before = {holding: roots[0].read(holding, "audio/a") for holding in HOLDINGS}
+    died = 0
+    for at in range(15, 2_000, 35):
+        command = [sys.executable, "-c", DYING_AUDIT, str(tmp_path), str(at)]
+        ended = subprocess.run(command, check=False, capture_output=True, text=True)
+        if ended.returncode == 0:
+            break
+        assert ended.returncode == -signal.SIGKILL, ended.stderr
+        died += 1
+    assert died > 3
+    for root in roots:
+        root.settle()
+        assert {holding: root.read(holding, "audio/a") for holding in HOLDINGS} == before
+        validate(root)
+    engine = db.open_database(tmp_path / "killed.db")
+    log = FixityLog(engine)
+    events = [event for holding in HOLDINGS for event in log.events_of(holding)]
+    # What was healed as it died is whole when it is looked at again.
+    assert {event.outcome for event in events} <= {Outcome.PASS, Outcome.HEALED}
+    assert {e.holding for e in events if e.outcome is Outcome.HEALED} <= {*HOLDINGS[::3]}
+    known = [one.holding for _, one, _ in log.each("main") if one]
+    runs = [holding for holding in known if holding.startswith(audits.AUDIT_PREFIX)]
+    assert runs and log.unpreserved() == ()
+    kept = [event for run in runs for event in preserved_events(roots, run)]
+    checked = Counter((event.holding, event.root) for event in kept if event.holding in before)
+    assert checked == {(holding, root.name): 1 for holding in HOLDINGS for root in roots}
+    engine.dispose()
+
+
 def test_one_that_is_to_heal_does_not_go_on_with_one_that_was_not(
     roots: tuple[Vault, Vault], audit: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +189,29 @@ def test_a_run_is_kept_as_a_holding_and_missed_when_it_is_lost(
     assert {(event.holding, event.outcome) for event in events_of(found)} == {
         (run, Outcome.MISSING)
     }
+
+
+def test_what_is_wrong_with_a_root_itself_is_kept_with_the_run(
+    roots: tuple[Vault, Vault], audit: Make, log: FixityLog, tmp_path: Path
+) -> None:
+    main, copy = roots
+    path = ocfl.ROOT_FILES[0][0]
+    (copy.path / path).unlink()
+    (copy.path / path).mkdir()
+    (copy.path / path / "whose").write_text("nobody knows")
+    for heal, outcome in ((False, Outcome.MISSING), (True, Outcome.HEALED)):
+        auditor = audit(roots, heal=heal)
+        (event,) = [e for e in events_of(auditor.run()) if e.outcome is not Outcome.PASS]
+        assert (event.holding, event.root, event.path) == (ROOT_ID, "copy", path)
+        assert event.outcome is outcome
+        assert log.events_of(ROOT_ID)[0] == event
+        (kept,) = auditor.preserve(main, [copy], tmp_path)
+        assert event in preserved_events([main, copy], kept)
+        # It is the check of no copy, and nothing that must be held; nor is it after `rebuild`.
+        log.restore(preserved_events(roots, kept), run_at=NOW)
+        assert log.counts() == {"pass": 2 * len(HOLDINGS) + 2 * heal}
+        assert log.known(ocfl.object_path(ROOT_ID), "copy") == (None, None)
+    assert (copy.path.parent / event.detail.rpartition(" ")[2] / "whose").exists()
 
 
 def test_what_was_found_whole_lately_is_left_out(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -177,6 +178,114 @@ def test_missing_directories_are_found_and_healed(
     }
     assert _tree(root) == whole
     validate(root)
+
+
+def _directory(path: Path) -> None:
+    path.mkdir()
+    (path / "whose").write_text("nobody knows")
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _link(path: Path) -> None:
+    path.symlink_to("/nowhere")
+
+
+def _file(path: Path) -> None:
+    path.write_text("nobody knows")
+
+
+def _beside(root: Vault) -> list[Path]:
+    """What was moved out of the way, below the directory beside `root`."""
+    return sorted(root.path.with_name(f"{root.path.name}.aside").glob("*/*"))
+
+
+@pytest.mark.parametrize("instead", [_directory, _pipe, _link])
+@pytest.mark.parametrize(
+    "path", ["inventory.json", "v1/inventory.json", "v2/content/n2", ocfl.OBJECT_MARKER[0]]
+)
+def test_what_stands_in_the_place_of_a_file_is_damage(
+    roots: tuple[Vault, Vault],
+    validate: Validate,
+    audited: Audited,
+    path: str,
+    instead: Damage,
+) -> None:
+    """It is healed, and what stood there is destroyed by nobody."""
+    root = roots[1]
+    whole = _tree(root)
+    place = root.object_path(ONE) / path
+    place.unlink()
+    instead(place)
+    found = [event for event in audited() if event.outcome is not Outcome.PASS]
+    assert {(event.root, event.path) for event in found} == {("copy", path)}
+    assert _outcomes(found) <= {Outcome.CORRUPT, Outcome.MISSING}
+    assert _beside(root) == []
+    (healed,) = [event for event in audited(heal=True) if event.outcome is not Outcome.PASS]
+    assert (healed.path, healed.outcome) == (path, Outcome.HEALED)
+    assert _tree(root) == whole
+    validate(root)
+    (aside,) = _beside(root)
+    assert healed.detail.endswith(str(aside.relative_to(root.path.parent)))
+    if instead is _directory:
+        assert (aside / "whose").read_text() == "nobody knows"
+    assert _outcomes(audited(heal=True)) == {Outcome.PASS}
+    assert len(_beside(root)) == 1
+
+
+@pytest.mark.parametrize("instead", [_file, _pipe, _link])
+@pytest.mark.parametrize("path", ["", "v1", "v2/content", "v3"])
+def test_what_stands_in_the_place_of_a_directory_is_damage(
+    roots: tuple[Vault, Vault],
+    validate: Validate,
+    audited: Audited,
+    path: str,
+    instead: Damage,
+) -> None:
+    root = roots[1]
+    whole = _tree(root)
+    place = root.object_path(ONE) / path
+    shutil.rmtree(place)
+    instead(place)
+    found = [event for event in audited() if event.outcome is not Outcome.PASS]
+    assert _outcomes(found) == {Outcome.MISSING}
+    healed = [event for event in audited(heal=True) if event.outcome is not Outcome.PASS]
+    assert _outcomes(healed) == {Outcome.HEALED}
+    assert [event.detail.endswith(place.name) for event in healed].count(True) == 1
+    assert _tree(root) == whole
+    validate(root)
+    (aside,) = _beside(root)
+    if instead is _file:
+        assert aside.read_text() == "nobody knows"
+    assert _outcomes(audited(heal=True)) == {Outcome.PASS}
+
+
+def test_a_version_comes_back_to_where_a_directory_of_its_name_stands(
+    roots: tuple[Vault, Vault], audited: Audited
+) -> None:
+    root = roots[1]
+    whole = _tree(root)
+    directory = root.object_path(ONE)
+    shutil.rmtree(directory / "v3")
+    (directory / "v3").mkdir()
+    for name in (ocfl.INVENTORY, ocfl.SIDECAR):
+        shutil.copyfile(directory / "v2" / name, directory / name)
+    assert _outcomes(audited(heal=True)) == {Outcome.PASS, Outcome.HEALED}
+    assert _tree(root) == whole
+
+
+def test_what_no_root_has_leaves_what_stands_in_its_place(
+    roots: tuple[Vault, Vault], audited: Audited
+) -> None:
+    for root in roots:
+        place = root.path_of(ONE, "n2")
+        place.unlink()
+        _directory(place)
+    lost = [event for event in audited(heal=True) if event.outcome is not Outcome.PASS]
+    assert _outcomes(lost) == {Outcome.LOST}
+    assert all((root.path_of(ONE, "n2") / "whose").exists() for root in roots)
 
 
 @pytest.mark.parametrize("where", [0, 1])

@@ -51,11 +51,14 @@ def test_objects_at_the_top_and_deeper_down(tmp_path: Path) -> None:
     ("name", "content", "code"),
     [
         ("0=ocfl_1.0", b"ocfl_1.0\n", "E076"),
+        ("a/0=ocfl_1.1", b"ocfl_1.1\n", "E074"),
         ("0=ocfl_1.1", b"ocfl_1.1", "E080"),
         ("1=ocfl_1.1", b"ocfl_1.1\n", "E078"),
         ("0=other", b"other\n", "E079"),
         ("0=ocfl_9.9", b"ocfl_9.9\n", "E077"),
         ("a/x", b"x", "E072"),
+        ("a/x", b"x", "E085"),
+        ("a/x", b"x", "E088"),
         ("extensions/x", b"x", "E112"),
         ("extensions/mine/x", b"x", "W016"),
         (LAYOUT_NAME, b"{", "E070"),
@@ -78,9 +81,37 @@ def test_other_faults_of_a_root(tmp_path: Path) -> None:
     (path / "link").symlink_to("empty")
     (path / "extensions").mkdir()
     (path / "extensions/link").symlink_to("..")
-    assert codes(path) == {"E073", "E090"}
+    assert codes(path) == {"E073", "E088", "E090"}
     with pytest.raises(BadInput, match="does not exist"):
         open_root(tmp_path / "none")
+
+
+def test_a_declaration_by_another_name(tmp_path: Path) -> None:
+    path = made.make_root(tmp_path / "root")
+    (path / "ocfl_1.0").write_text("a page about it, perhaps: a root may have files")
+    assert codes(path) == set()
+    (path / "0=ocfl_1.1").rename(path / "ocfl_1.1")
+    assert codes(path) == {"E069", "E075"}
+
+
+def test_files_on_the_way_to_objects(tmp_path: Path) -> None:
+    """A directory with objects below it is a way to them, another one is an end without one."""
+    path = made.make_root(tmp_path / "root")
+    made.Maker().make(path / "a/b/c")
+    (path / "a/x").write_text("x")
+    assert codes(path) == {"E072", "E084"}
+    (path / "a/d").mkdir()
+    (path / "a/d/x").write_text("x")
+    assert codes(path) == {"E072", "E084", "E085"}
+
+
+def test_a_storage_root_within_another_is_not_gone_into(tmp_path: Path) -> None:
+    path = made.make_root(tmp_path / "root")
+    made.Maker().make(path / "a")
+    made.Maker(id="urn:example:two").make(made.make_root(path / "inner") / "b")
+    root = open_root(path)
+    assert list(root.objects()) == ["a"]
+    assert [(one.code, one.where) for one in root.problems] == [("E074", "inner")]
 
 
 def test_parameters_of_a_layout(tmp_path: Path) -> None:

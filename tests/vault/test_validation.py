@@ -27,6 +27,7 @@ FINDINGS = Path(__file__).parents[2] / "docs" / "findings.md"
 ONLY_WE = {
     "E007": "it takes a declaration without its line feed",
     "E038": "it does not compare the type of the inventory with the object's declaration",
+    "E055": "as for E102",
     "E102": "it does not ask for keys that are not specified",
 }
 # Digests of extension 0009 are unknown to it.

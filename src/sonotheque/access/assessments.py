@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -67,16 +68,23 @@ def page(name: str, assessment: Assessment, spoken: Language) -> str:
     style = resources.files(__package__).joinpath("static", "site.css").read_text("utf-8")
     return environment.get_template("assessment.html").render(
         name=name,
-        agent=AGENT,
-        assessment=assessment,
-        areas=Area,
-        levels=LEVELS,
-        told=[tell(verdict, spoken) for verdict in assessment.verdicts],
-        counts=counted(assessment, spoken),
         style=style,
         speak=spoken,
         t=spoken.text,
+        **shown(assessment, spoken),
     )
+
+
+def shown(assessment: Assessment, spoken: Language) -> dict[str, Any]:
+    """What a page about `assessment` shows."""
+    return {
+        "agent": AGENT,
+        "assessment": assessment,
+        "areas": Area,
+        "levels": LEVELS,
+        "told": [tell(verdict, spoken) for verdict in assessment.verdicts],
+        "counts": counted(assessment, spoken),
+    }
 
 
 def _sentence(said: Said, spoken: Language) -> str:

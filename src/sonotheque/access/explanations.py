@@ -85,12 +85,15 @@ def _because(reason: Reason, statements: Mapping[int, Statement], language: Lang
         return Because(reason.message, reason.statement, "")
     if statement is None:
         return Because(language.text(key), 0, "")
+    begins = reason.day or statement.begins_at
+    if reason.code == "not-begun" and not begins:
+        key = "reason.not-begun-no-day"
     sentence = language.text(
         key,
         issuer=quoted(statement.issuer),
         by=ground(statement, language),
         date=language.date(statement.at),
-        begins=language.date(statement.begins_at) if statement.begins_at else "",
+        begins=language.date(begins) if begins else "",
         ends=language.date(statement.ends_at) if statement.ends_at else "",
         where=_where(statement, language),
     )

@@ -12,6 +12,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
 from sonotheque.access import copies, pictures
+from sonotheque.access.assessments import shown
 from sonotheque.access.describing import describable
 from sonotheque.access.dossier import AudioFile, Dossier, compile_dossier
 from sonotheque.access.explanations import clean, explain, withdrawn
@@ -19,6 +20,7 @@ from sonotheque.access.language import CODES, Language, iso_duration, language
 from sonotheque.access.rendering import AnyRequest, visit_of
 from sonotheque.access.room import InRoom
 from sonotheque.archive import Archive
+from sonotheque.assessment.last import read_last
 from sonotheque.catalogue.catalogue import Page
 from sonotheque.errors import NotFound
 from sonotheque.model.holdings import FixityEvent, HeldFile, ItemStatus
@@ -193,6 +195,15 @@ def about(request: AnyRequest, room: InRoom) -> Response[str]:
     )
 
 
+@route("/prove", http_method=_READ, include_in_schema=False, sync_to_thread=True)
+def proof(request: AnyRequest, room: InRoom) -> Response[str]:
+    """The last proof that was run: nothing is checked for a visitor."""
+    visit = visit_of(request)
+    assessment = read_last(room.archive.config.derived)
+    values = shown(assessment, visit.language) if assessment else {"assessment": None}
+    return room.renderer.page(visit, "proof.html", **values)
+
+
 def look_up(archive: Archive, query: str, *, limit: int, offset: int) -> Page:
     """Recordings that `query` finds: those with that ISRC, UPC or identifier where it is one,
     else by words."""
@@ -304,4 +315,4 @@ def _by_root(events: Sequence[FixityEvent]) -> list[CopyHistory]:
     ]
 
 
-HANDLERS = (home, picture, search, recording, about)
+HANDLERS = (home, picture, search, recording, about, proof)

@@ -19,10 +19,10 @@ import msgspec
 from sonotheque.archive import Archive
 from sonotheque.assessment import ground
 from sonotheque.assessment.facts import Facts, FormatFacts, RootFacts
-from sonotheque.deposit.accession import DepositRecord
 from sonotheque.deposit.inspection import FUNCTION, inspect
+from sonotheque.deposit.storing import DepositRecord
 from sonotheque.errors import Corrupt, SonothequeError
-from sonotheque.model.holdings import FixityEvent, Outcome
+from sonotheque.model.holdings import NOT_READ, FixityEvent, Outcome
 from sonotheque.model.identifiers import HoldingId, Sha512, recording_of
 from sonotheque.model.music import Recording
 from sonotheque.store.sandbox import Sandbox
@@ -127,7 +127,8 @@ class _Gatherer:
     def _look_at_copies(
         self, name: str, newest: ocfl.Inventory, copies: dict[str, ocfl.Inventory]
     ) -> None:
-        events = self.archive.fixity.events_of(newest.id)
+        known = self.archive.fixity.events_of(newest.id)
+        events = [event for event in known if event.method != NOT_READ]
         self.counts.healed_files += sum(event.outcome is Outcome.HEALED for event in events)
         self.counts.written_checks += sum(
             bool(event.detail) and event.outcome in _SOUND for event in events

@@ -11,18 +11,18 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 from sqlalchemy import Engine
 
-from sonotheque.catalogue.lookup import Snapshot, current_number
+from sonotheque.catalogue.lookup import CURRENT_NAME, Snapshot, current_number
 from sonotheque.catalogue.query import How, Query, parse_query
 from sonotheque.catalogue.records import Records
 from sonotheque.catalogue.rows import StoredRecording
 from sonotheque.catalogue.search import Broken, SearchIndex
 from sonotheque.catalogue.shard_search import LOOKED_AT_MAX, Found, Prepared
-from sonotheque.catalogue.sources import additions_of
+from sonotheque.catalogue.sources import ADDITIONS_NAME, additions_of
 from sonotheque.errors import BadInput, Corrupt, EnvironmentFailure, NotFound
 from sonotheque.model.folding import indexed_words_of
 from sonotheque.model.identifiers import Isrc, RecordingId, parse_isrc, parse_recording_id
@@ -66,6 +66,8 @@ class Catalogue:
         self._records = Records(engine)
         self._snapshots = snapshots
         self._opened: dict[Path, Snapshot] = {}
+        self._marking = [snapshots / name for name in (CURRENT_NAME, ADDITIONS_NAME)]
+        self._marked: tuple[tuple[int, ...], ...] | None = None
         self._search_directory = derived / "search"
 
     def add(self, recordings: Sequence[Recording]) -> None:
@@ -166,16 +168,29 @@ class Catalogue:
     def snapshots(self) -> tuple[Snapshot, ...]:
         """The snapshot in use and the additions since, opened again when a build has moved on."""
         while True:
+            marks = self._marks()
+            if marks == self._marked:
+                return tuple(self._opened.values())
             paths = snapshot_directories(self._snapshots)
             try:
                 self._opened = {
                     path: self._opened.get(path) or Snapshot.open(path) for path in paths
                 }
+                self._marked = marks
                 return tuple(self._opened.values())
             except (NotFound, Corrupt):
                 # A build may have cleared one away while we opened it.
                 if snapshot_directories(self._snapshots) == paths:
                     raise
+
+    def _marks(self) -> tuple[tuple[int, ...], ...]:
+        """What changes when a build switches, or an import adds to the snapshot in use."""
+        found = []
+        for path in self._marking:
+            with contextlib.suppress(FileNotFoundError):
+                about = path.stat()
+                found.append((about.st_ino, about.st_mtime_ns, about.st_nlink))
+        return tuple(found)
 
     def search_deposited(self, query: Query, how: How, limit: int) -> tuple[list[Recording], int]:
         """(the best of the deposited recordings, how many there are)."""
@@ -226,18 +241,10 @@ def snapshot_directories(catalogue_directory: Path) -> list[Path]:
     return current + additions_of(catalogue_directory)
 
 
-@dataclass(frozen=True, slots=True)
-class _Ask:
-    """One shard to be asked."""
-
-    snapshot: Snapshot
-    prepared: Prepared
-    shard: int
-    limit: int
-    candidates_max: int
-
-    def run(self) -> Found:
-        return self.snapshot.search.find(self.prepared, self.shard, self.limit, self.candidates_max)
+def _find(task: tuple[Snapshot, Prepared, int], *, limit: int, candidates_max: int) -> Found:
+    """What one shard of a snapshot has."""
+    snapshot, prepared, shard = task
+    return snapshot.search.find(prepared, shard, limit, candidates_max)
 
 
 class _Search:
@@ -280,15 +287,16 @@ class _Search:
         while shard < last and self._missing():
             width = 1 if is_small or shard < _SMALL_SHARDS else 2
             tasks = [
-                _Ask(snapshot, prepared, number, self._missing(), candidates_max)
+                (snapshot, prepared, number)
                 for number in range(shard, shard + width)
                 for snapshot, prepared in asked
                 if number < len(snapshot.search)
             ]
-            answers = map(_Ask.run, tasks) if width == 1 else _pool().map(_Ask.run, tasks)
-            for task, hits in zip(tasks, answers, strict=True):
+            find = partial(_find, limit=self._missing(), candidates_max=candidates_max)
+            answers = map(find, tasks) if width == 1 else _pool().map(find, tasks)
+            for (snapshot, *_), hits in zip(tasks, answers, strict=True):
                 some = hits.numbers[: self._missing()]
-                self._found += map(task.snapshot.numbered, some)
+                self._found += map(snapshot.numbered, some)
                 self.total += hits.total
                 candidates_max -= hits.looked_at
             shard += width

@@ -150,15 +150,16 @@ class _BlockDelta:
         block = bisect_right(self.firsts, key) - 1
         if block < 0:
             return None
-        payload = self.payload[self.offsets[block] : self.offsets[block + 1]]
-        width = self.widths[block]
-        plain_bytes = (_GAPS * width + 7) // 8
-        planes = payload[:plain_bytes]
-        exceptions = _EXCEPTION.iter_unpack(payload[plain_bytes:])
-        wanted = key - self.firsts[block]
-        bits = int.from_bytes(planes, "little")
-        each = [bits >> _GAPS * plane & _PLANE for plane in range(width)]
-        place = _place(each, exceptions, wanted)
+        start, end = self.offsets[block], self.offsets[block + 1]
+        planes: list[int] = []
+        # Most blocks have none: their keys follow one another, but for the exceptions.
+        if width := self.widths[block]:
+            exceptions_start = start + (_GAPS * width + 7) // 8
+            bits = int.from_bytes(self.payload[start:exceptions_start], "little")
+            planes = [bits >> _GAPS * plane & _PLANE for plane in range(width)]
+            start = exceptions_start
+        exceptions = _EXCEPTION.iter_unpack(self.payload[start:end])
+        place = _place(planes, exceptions, key - self.firsts[block])
         rank = block * BLOCK_KEYS + place
         return rank if place >= 0 and rank < self.count else None
 
@@ -170,31 +171,36 @@ def _place(planes: list[int], exceptions: Iterator[tuple[int, int]], wanted: int
     """
     # Between two exceptions, keys are at least 1 and at most 2^width apart: first which of these
     # runs it is, then where in the run, looking at its own few places only.
-    first, first_value, last, skipped = 0, 0, _GAPS, 0
+    width = len(planes)
+    first, last, skipped = 0, _GAPS, 0
     for at, gap in exceptions:
-        value = at + skipped
-        before = (1 << at) - 1
-        for plane, ones in enumerate(planes):
-            value += (ones & before).bit_count() << plane
-        if wanted <= value:
+        beyond = wanted - skipped
+        # Most runs are too near or too far, whatever their gaps: these need no summing up.
+        if beyond <= at << width and (beyond <= at or beyond <= _sum(planes, at)):
             last = at
             break
         skipped += gap
-        first, first_value = at + 1, value + 1 + gap
-        if wanted < first_value:
-            return -1
-    further = wanted - first_value
-    low, high = first + -(-further >> len(planes)), min(last, first + further)
+        first = at + 1
+    beyond = wanted - skipped
+    further = beyond - _sum(planes, first)
+    if further < 0:
+        return -1
+    low, high = first + -(-further >> width), min(last, first + further)
     while low <= high:
         place = (low + high) // 2
-        value = place + skipped
-        before = (1 << place) - 1
-        for plane, ones in enumerate(planes):
-            value += (ones & before).bit_count() << plane
-        if value == wanted:
+        value = _sum(planes, place)
+        if value == beyond:
             return place
-        low, high = (place + 1, high) if value < wanted else (low, place - 1)
+        low, high = (place + 1, high) if value < beyond else (low, place - 1)
     return -1
+
+
+def _sum(planes: list[int], place: int) -> int:
+    """How much more than the first the key at `place` is, but for exceptions before it."""
+    value, before = place, (1 << place) - 1
+    for plane, ones in enumerate(planes):
+        value += (ones & before).bit_count() << plane
+    return value
 
 
 def _block_widths(keys: Keys) -> tuple[Bytes, npt.NDArray[np.int64]]:

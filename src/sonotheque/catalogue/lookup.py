@@ -28,7 +28,7 @@ from sonotheque.catalogue.shard_search import ShardSearch
 from sonotheque.errors import Corrupt, NotFound
 from sonotheque.model.folding import indexed_words_of
 from sonotheque.model.identifiers import Isrc, RecordingId, from_crockford
-from sonotheque.model.music import Description, Recording
+from sonotheque.model.music import Recording
 
 CURRENT_NAME = "current"
 SNAPSHOT_NAME = "snapshot.json"
@@ -128,7 +128,7 @@ class Snapshot:
 
     def by_isrc(self, isrc: Isrc) -> tuple[Recording, ...]:
         """The recordings that carry `isrc`; none where nobody has said."""
-        return tuple([self.recording(found) for found in self.stored_by_isrc(isrc)])
+        return tuple([one.described(self._added_at) for one in self.stored_by_isrc(isrc)])
 
     def stored_by_isrc(self, isrc: Isrc) -> list[StoredRecording]:
         packed = pack(isrc)
@@ -136,7 +136,7 @@ class Snapshot:
         found = [] if number is None else [self._rows.get(number)]
         if self._other_isrcs.count:
             others = self._each(self._other_isrcs.candidates(hash_number(packed)))
-            found += [other for other in others if isrc in _isrcs_of(other)]
+            found += [other for other in others if isrc in other.isrcs]
         return found
 
     def by_id(self, recording: RecordingId) -> Recording | None:
@@ -187,8 +187,8 @@ class Snapshot:
         return ShardSearch(self.directory / SEARCH_NAME, self._words_of)
 
     def _words_of(self, number: int) -> dict[str, list[str]]:
-        best = self._rows.get(number).rows[0]
-        return {field: indexed_words_of(getattr(best, field)) for field in FIELDS}
+        said = self.numbered(number).description
+        return {field: indexed_words_of(getattr(said, field)) for field in FIELDS}
 
     def numbered(self, number: int) -> Recording:
         """The `number`th recording, from 0, as the search index counts them."""
@@ -196,42 +196,15 @@ class Snapshot:
 
     def recording(self, stored: StoredRecording) -> Recording:
         """`stored` as the catalogue describes it."""
-        rows = stored.rows
-        best = rows[0]
-        first_import, popularity = best.first_import, best.popularity or 0
-        if len(rows) > 1:
-            first_import = min([row.first_import for row in rows])
-            popularity = max([row.popularity or 0 for row in rows])
-        return Recording(
-            id=RecordingId(stored.id),
-            description=Description(
-                title=best.title,
-                artist=best.artist,
-                album=best.album,
-                label=best.label,
-                year=best.year,
-                isrcs=_isrcs_of(stored),
-            ),
-            duration_ms=best.duration_ms or 0,
-            added_at=self._added_at[first_import],
-            popularity=popularity,
-        )
+        return stored.described(self._added_at)
 
     def appeared_in(self, stored: StoredRecording) -> tuple[int, ...]:
         """The numbers of the snapshots that have had the recording, oldest first."""
-        first = min(row.first_import for row in stored.rows)
         history = (*self.summary.before, self.summary.about())
-        return tuple(about.number for about in history if about.last_import >= first)
+        return tuple(about.number for about in history if about.last_import >= stored.first_import)
 
     def _each(self, numbers: Iterable[int]) -> list[StoredRecording]:
         return [self._rows.get(number) for number in numbers]
-
-
-def _isrcs_of(stored: StoredRecording) -> tuple[Isrc, ...]:
-    """The ISRCs of its rows, the describing row's first."""
-    if len(stored.rows) == 1:
-        return stored.rows[0].isrcs
-    return tuple(dict.fromkeys([isrc for row in stored.rows for isrc in row.isrcs]))
 
 
 def current_snapshot(catalogue_directory: Path) -> Snapshot | None:

@@ -47,11 +47,12 @@ def said(stored: StoredRecording) -> tuple[Said, ...]:
 def releases(stored: StoredRecording) -> tuple[ListedRelease, ...]:
     """The releases that the rows name, the oldest first."""
     found: dict[tuple[str, str], list[int]] = {}
-    for number, row in enumerate(stored.rows, 1):
+    rows = stored.rows
+    for number, row in enumerate(rows, 1):
         if row.album or row.upc:
             found.setdefault((row.upc or row.album, row.upc), []).append(number)
     listed = [
-        _release(upc, tuple(numbers), [stored.rows[number - 1] for number in numbers])
+        _release(upc, tuple(numbers), [rows[number - 1] for number in numbers])
         for (_, upc), numbers in found.items()
     ]
     return tuple(sorted(listed, key=lambda one: (one.release_date or "~", one.title, one.upc)))

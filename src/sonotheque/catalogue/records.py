@@ -29,14 +29,14 @@ class Records:
                 _put(connection, recording)
 
     def get(self, recording: RecordingId) -> Recording | None:
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             found = connection.execute(
                 text("SELECT document FROM recording WHERE id = :id"), {"id": recording}
             ).scalar_one_or_none()
-        return _decode(found) if found is not None else None
+            return _decode(found) if found is not None else None
 
     def by_isrc(self, isrc: Isrc) -> tuple[Recording, ...]:
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             rows = connection.execute(
                 text(
                     "SELECT document FROM recording JOIN recording_isrc ON recording = id"
@@ -47,7 +47,7 @@ class Records:
             return tuple(_decode(row.document) for row in rows)
 
     def newest(self, limit: int) -> tuple[Recording, ...]:
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             rows = connection.execute(
                 text("SELECT document FROM recording ORDER BY number DESC LIMIT :limit"),
                 {"limit": limit},
@@ -56,12 +56,12 @@ class Records:
 
     def each(self) -> Iterator[Recording]:
         """Every recording, in order of arrival."""
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             for row in connection.execute(text("SELECT document FROM recording ORDER BY number")):
                 yield _decode(row.document)
 
     def count(self) -> int:
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             return int(connection.execute(text("SELECT count(*) FROM recording")).scalar_one())
 
 

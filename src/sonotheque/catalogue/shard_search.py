@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import tantivy
 
 from sonotheque.catalogue.query import FIELDS, How, Query, Word
-from sonotheque.catalogue.shards import VOCABULARY_NAME, register
+from sonotheque.catalogue.shards import VOCABULARY_NAME, gathered, register
 from sonotheque.catalogue.vocabulary import Vocabulary
 
 COMPLETIONS_MAX = 16
@@ -156,8 +156,8 @@ class ShardSearch:
     def _search(self, searcher: tantivy.Searcher, asked: tantivy.Query, limit: int) -> Found:
         found: Any = searcher.search(asked, limit=limit, count=True, weight_by_field="weight")
         addresses = [address for _, address in found.hits]
-        rows: list[Any] = searcher.fast_field_values("row", addresses) if addresses else []
-        return Found(tuple(int(row) for row in rows), int(found.count or 0))
+        numbers: list[Any] = searcher.fast_field_values("number", addresses) if addresses else []
+        return Found(tuple([gathered(number) for number in numbers]), int(found.count or 0))
 
     def _wanted(
         self, query: Query, terms: Sequence[Terms], places: Iterable[int]

@@ -3,7 +3,8 @@
 A shard holds four times as many recordings as the one before it, up to a bound, and is an index by
 itself. A search asks them in turn and ends where it has enough, so that a common word, which has
 millions of recordings, costs a few thousand of them; a rare one has few postings anywhere. A
-document is a recording's folded words by field; its `row` is its number in the snapshot.
+document is a recording's folded words by field and its `number` in the snapshot, scattered: numbers
+that ascend tantivy keeps as lines of 512, all of which it reads again for every page of results.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 import tantivy
 
+from sonotheque.catalogue.keys import ROWS_MAX
 from sonotheque.catalogue.normalise import index_words
 from sonotheque.catalogue.query import FIELDS
 from sonotheque.catalogue.vocabulary import add_up, write_vocabulary
@@ -53,6 +55,9 @@ _WORDS_AT_ONCE = 8_000_000
 """So many words are held, then counted; so many counts are held, then summed up."""
 _INLINE_RECORDINGS_MAX = 300_000
 """Fewer are indexed sooner than another process has started."""
+_SCATTER = 0x9E3_779B
+"""Odd, so that a product of it, modulo ROWS_MAX, can be undone: by its inverse."""
+_GATHER = pow(_SCATTER, -1, ROWS_MAX)
 _WEIGHT_BASE = 64
 """A score is multiplied by 64 + popularity: within a shard the words count for more."""
 
@@ -201,24 +206,36 @@ def register(index: tantivy.Index) -> None:
     index.register_tokenizer("spaces", analyser)
 
 
+def gathered(scattered: int) -> int:
+    """The number of the recording whose document says `scattered`."""
+    return scattered * _GATHER % ROWS_MAX
+
+
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     for field in FIELDS:
         builder.add_text_field(field, tokenizer_name="spaces", index_option="basic")
     builder.add_integer_field("year", indexed=True)
-    builder.add_integer_field("row", fast=True)
+    builder.add_integer_field("number", fast=True)
     builder.add_integer_field("weight", fast=True)
     return builder.build()
 
 
 def _documents(batch: pa.RecordBatch, words: dict[str, Any], first: int) -> Any:
     """The documents as JSON: folded words hold no sign that would want escaping."""
-    rows = pc.cast(pc.add(pc.cast(batch.column("row"), pa.int64()), first), pa.string())
+    numbers = pc.add(pc.cast(batch.column("row"), pa.int64()), first)
+    scattered = pc.bit_wise_and(pc.multiply(numbers, _SCATTER), ROWS_MAX - 1)
     weight = pc.cast(
         pc.add(pc.cast(batch.column("popularity"), pa.int16()), _WEIGHT_BASE), pa.string()
     )
     year = pc.binary_join_element_wise(',"year":', pc.cast(batch.column("year"), pa.string()), "")
-    parts = ['{"row":', rows, ',"weight":', weight, pc.fill_null(year, "")]
+    parts = [
+        '{"number":',
+        pc.cast(scattered, pa.string()),
+        ',"weight":',
+        weight,
+        pc.fill_null(year, ""),
+    ]
     for field in FIELDS:
         parts += [f',"{field}":"', words[field], '"']
     return pc.binary_join_element_wise(*parts, "}", "")

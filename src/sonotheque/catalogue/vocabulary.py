@@ -69,8 +69,12 @@ class Vocabulary:
         self._words: Any = table["word"].chunk(0) if len(table) else pa.array([], pa.large_string())
         self._in_bytes = _Words(self._words)
         self._counts: npt.NDArray[np.int64] = table["count"].to_numpy()
-        self._hashes: npt.NDArray[np.uint64] = table["hash"].to_numpy()
-        self._at: npt.NDArray[np.uint32] = table["at"].to_numpy()
+        hashes: Any = table["hash"].to_numpy()
+        at: Any = table["at"].to_numpy()
+        self._hashes: npt.NDArray[np.uint64] = hashes
+        self._at: npt.NDArray[np.uint32] = at
+        # Views that give plain integers: for one word many times as fast as numpy.
+        self._hash_of, self._place_of = memoryview(hashes), memoryview(at)
         self._letters: dict[str, str] = json.loads(table.schema.metadata[b"letters"])
 
     def __len__(self) -> int:
@@ -78,8 +82,14 @@ class Vocabulary:
 
     def count(self, word: str) -> int:
         """How many recordings have `word`, counted once for each field that has it."""
-        place = self._place(word)
-        return int(self._counts[place]) if self._is_at(place, word) else 0
+        hashed, wanted = hash_text(word), word.encode()
+        nth = bisect_left(self._hash_of, hashed)
+        while nth < len(self) and self._hash_of[nth] == hashed:
+            place = self._place_of[nth]
+            if self._in_bytes[place] == wanted:
+                return int(self._counts[place])
+            nth += 1
+        return 0
 
     def completions(self, prefix: str, limit: int) -> list[Counted]:
         """The `limit` commonest words that begin with `prefix` and are not it, commonest first."""

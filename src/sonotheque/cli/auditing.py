@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sonotheque import archive as archives
 from sonotheque.archive import Archive
 from sonotheque.cli import text
 from sonotheque.cli.answer import Answer, progress
-from sonotheque.errors import BadInput, Corrupt
-from sonotheque.model.findings import Severity
+from sonotheque.deposit import recovery
+from sonotheque.deposit.agreement import Agreement, faults
+from sonotheque.errors import BadInput, Corrupt, EnvironmentFailure
+from sonotheque.model.findings import Finding, Severity
 from sonotheque.model.holdings import FixityEvent, Outcome
 from sonotheque.model.identifiers import HoldingId, holding_id_of, parse_recording_id
 from sonotheque.quantities import parse_rate, parse_span
@@ -40,26 +44,37 @@ class _Found:
     healed: int = 0
     byte_count: int = 0
     events: list[FixityEvent] = field(default_factory=list)
+    lacking: list[HoldingId] = field(default_factory=list)
+    """Of which the vault keeps what the database does not know: the first ones."""
 
     def add(self, check: Checked) -> None:
         self.byte_count += check.byte_count
         if check.passed:
             self.passed += 1
             return
-        self.add_events(check.events)
-
-    def add_events(self, events: Sequence[FixityEvent]) -> None:
-        """Events of what is not as it should be."""
-        self.wrong += len(events)
-        self.healed += sum(event.outcome is Outcome.HEALED for event in events)
-        self.events += events[: _LISTED_MAX - len(self.events)]
+        self.wrong += len(check.events)
+        self.healed += sum(event.outcome is Outcome.HEALED for event in check.events)
+        self.events += check.events[: _LISTED_MAX - len(self.events)]
 
 
 def audit(arguments: Namespace) -> Answer:
-    began = utc_now()
-    with archives.open_archive(arguments.archive) as archive:
-        if arguments.earlier:
+    if arguments.earlier:
+        with archives.open_archive(arguments.archive) as archive:
             return _preserved(archive, arguments)
+    began = utc_now()
+    # Before all else: what was checked, and what must be there, is known from the database.
+    damage = [] if arguments.only else _damage(arguments.archive)
+    if damage and not arguments.heal:
+        document = _document(began, _Found(), database=Outcome.CORRUPT, findings=damage)
+        return Answer(document, "\n".join(_database_lines(damage, healed=False)), exit_code=1)
+    if damage:
+        _restore_database(arguments.archive)
+    return _audit(arguments, began, damage)
+
+
+def _audit(arguments: Namespace, began: str, restored: Sequence[Finding]) -> Answer:
+    """The audit, by a database that is whole; `restored` is what was wrong with it before."""
+    with archives.open_archive(arguments.archive) as archive:
         within = {
             root.name: parse_span(span)
             for root in archive.config.roots
@@ -70,38 +85,91 @@ def audit(arguments: Namespace) -> Answer:
             for root in archive.config.roots
             if (rate := arguments.rate or root.audit_rate)
         }
-        # Before all else: who writes publishes what is not, and stops at a checkpoint that is off.
+        # Before the rest: who writes publishes what is not, and stops at a checkpoint that is off.
         ledger = _audit_ledger(archive, heal=arguments.heal)
         for name in arguments.renew:
             _renew(archive, name, healing=arguments.heal)
         checker = archive.audit(utc_now, heal=arguments.heal)
         if arguments.only:
-            found = _gather(checker.check(_held(archive, arguments.only)))
+            found = _gather(archive, checker.check(_held(archive, arguments.only)))
         else:
             with archive.auditing():
-                found = _gather(checker.run(within_seconds=within, rates=rates))
-            with archive.writing():
-                events = replicas.check_root_files(archive.roots, utc_now(), heal=arguments.heal)
-                found.add_events(list(events))
+                found = _gather(archive, checker.run(within_seconds=within, rates=rates))
+        entering = arguments.heal and not arguments.only
+        lacking = _settle_lacking(archive, found.lacking, entering=entering)
         runs = archive.preserve_audits(checker)
         if arguments.premis and runs:
             _write_premis(archive, runs[-1], arguments.premis)
     spread = replicas.spread(archive.config.roots)
-    document = {
-        "at": began,
+    if entering and len(lacking) >= _LISTED_MAX:
+        _restore_database(arguments.archive)
+    findings = [*restored, *lacking]
+    database = Outcome.PASS
+    if findings:
+        database = Outcome.CORRUPT if lacking and not entering else Outcome.HEALED
+    document = _document(began, found, database=database, findings=findings) | {
         "runs": runs,
+        "ledger": ledger,
+        "spread": spread,
+    }
+    whole = found.healed == found.wrong and not {ledger, database} & {Outcome.CORRUPT, Outcome.LOST}
+    lines = _lines(found, ledger, healing=arguments.heal)
+    lines += _database_lines(findings, healed=database is Outcome.HEALED)
+    lines += text.findings(one for one in spread.findings if one.severity is Severity.WARNING)
+    return Answer(document, "\n".join(lines), exit_code=0 if whole else 1)
+
+
+def _document(
+    began: str, found: _Found, *, database: Outcome, findings: Sequence[Finding]
+) -> dict[str, Any]:
+    return {
+        "at": began,
+        "runs": [],
         "passed": found.passed,
         "wrong": found.wrong,
         "healed": found.healed,
         "byte_count": found.byte_count,
         "events": found.events,
-        "ledger": ledger,
-        "spread": spread,
+        "ledger": None,
+        "database": database,
+        "findings": findings,
+        "spread": None,
     }
-    whole = found.healed == found.wrong and ledger in (Outcome.PASS, Outcome.HEALED)
-    lines = _lines(found, ledger, healing=arguments.heal)
-    lines += text.findings(one for one in spread.findings if one.severity is Severity.WARNING)
-    return Answer(document, "\n".join(lines), exit_code=0 if whole else 1)
+
+
+def _damage(directory: Path) -> list[Finding]:
+    """What is wrong with the database as a whole."""
+    with archives.open_archive(directory) as archive:
+        # Where that fails, the ledger or the database is damaged, which is looked at next.
+        with contextlib.suppress(Corrupt, EnvironmentFailure):
+            archive.ledger.publish()
+        return list(faults(archive))
+
+
+def _restore_database(directory: Path) -> None:
+    # What is published is what the database is restored from.
+    with (
+        contextlib.suppress(Corrupt, EnvironmentFailure),
+        archives.open_archive(directory) as archive,
+    ):
+        archive.ledger.heal()
+    with progress(rebuild="restoring the database") as show:
+        recovery.rebuild(directory, show)
+
+
+def _settle_lacking(
+    archive: Archive, holdings: Sequence[HoldingId], *, entering: bool
+) -> list[Finding]:
+    """What the database does not know of `holdings`, now that nobody writes; with `entering` it
+    is entered, where it is not so much that the database is rebuilt."""
+    if not holdings:
+        return []
+    with archive.writing():
+        agreement = Agreement(archive)
+        lacking = [one for holding in holdings if (one := agreement.behind(holding))]
+        if entering and len(lacking) < _LISTED_MAX:
+            agreement.enter([HoldingId(finding.where) for finding in lacking])
+    return lacking
 
 
 def _renew(archive: Archive, name: str, *, healing: bool) -> None:
@@ -143,11 +211,19 @@ def _held(archive: Archive, identifier: str) -> HoldingId:
     return holding
 
 
-def _gather(checks: Iterable[Checked]) -> _Found:
-    found = _Found()
+def _gather(archive: Archive, checks: Iterable[Checked]) -> _Found:
+    found, agreement = _Found(), Agreement(archive)
     with progress(audit="checking copies") as show:
         for number, check in enumerate(checks, 1):
             found.add(check)
+            holding = check.events[0].holding
+            if (
+                check.name  # a root's own files are of no holding
+                and check.root == archive.vault.name
+                and len(found.lacking) < _LISTED_MAX
+                and agreement.behind(holding)
+            ):
+                found.lacking.append(holding)
             show("audit", number, number)
     return found
 
@@ -165,6 +241,18 @@ def _lines(found: _Found, ledger: Outcome, *, healing: bool) -> list[str]:
         strays = "No inventory knows what is a stray: look at it, and move it out of its root."
         lines.append(text.paragraph(strays))
     return [*lines, text.paragraph(_LEDGER_LINES[ledger])]
+
+
+def _database_lines(findings: Sequence[Finding], *, healed: bool) -> list[str]:
+    if not findings:
+        return []
+    if not healed:
+        return ["The database is not as it should be:", *text.findings(findings[:_SHOWN_MAX])]
+    lines = ["The database was not as it should be, and is restored:"]
+    for finding in findings[:_SHOWN_MAX]:
+        what = f"[{finding.code}] {finding.where}: {finding.message}"
+        lines.append(text.paragraph(what, indent="  "))
+    return lines
 
 
 def _event_line(event: FixityEvent) -> str:

@@ -10,6 +10,7 @@ from typing import NoReturn, TypeAlias
 from sonotheque import __version__
 from sonotheque.errors import BadInput
 from sonotheque.model.music import SOURCE_KINDS
+from sonotheque.model.procedures import Procedure, Step
 from sonotheque.model.terms import Basis, Layer, Use
 
 ARCHIVE_VARIABLE = "SONOTHEQUE_ARCHIVE"
@@ -180,6 +181,14 @@ def _rights(commands: _Commands) -> None:
         grant.add_argument("which", metavar="ID")
         _said_by(grant)
         _permission(grant)
+        grant.add_argument(
+            "--procedure",
+            choices=[procedure.value for procedure in Procedure],
+            metavar="PROCEDURE",
+            help=f"it waits for it: {', '.join(Procedure)}",
+        )
+        _term_facts(grant)
+    _clocks(actions)
     takedown = _command(actions, "takedown", "rights:takedown", "suspend every use but keeping it")
     takedown.add_argument("which", metavar="ID")
     _said_by(takedown)
@@ -237,6 +246,64 @@ def _permission(grant: argparse.ArgumentParser) -> None:
     )
     grant.add_argument("--from", default="", metavar="DATE", dest="begins_at")
     grant.add_argument("--until", default="", metavar="DATE", dest="ends_at")
+
+
+def _clocks(actions: _Commands) -> None:
+    notice = _command(actions, "notice", "rights:notice", "enter a step of a legal procedure")
+    notice.add_argument("which", metavar="ID")
+    notice.add_argument(
+        "--procedure",
+        required=True,
+        choices=[procedure.value for procedure in Procedure],
+        metavar="PROCEDURE",
+        help=", ".join(Procedure),
+    )
+    notice.add_argument(
+        "--step",
+        required=True,
+        choices=[step.value for step in Step],
+        metavar="STEP",
+        help=", ".join(Step),
+    )
+    notice.add_argument("--on", required=True, metavar="DATE", help="when it was taken")
+    _said_by(notice)
+    _term_facts(notice)
+    calendar = _command(
+        actions, "calendar", "calendar:calendar", "what becomes or ceases to be allowed, and when"
+    )
+    calendar.add_argument(
+        "--until", default="", metavar="DATE", help="up to that day; default: a year from now"
+    )
+    calendar.add_argument(
+        "--territory", default="", metavar="COUNTRY", help="there alone; default: everywhere"
+    )
+    calendar.add_argument(
+        "--limit", type=_positive, default=200, metavar="N", help="so many entries at most (200)"
+    )
+
+
+def _term_facts(parser: argparse.ArgumentParser) -> None:
+    """What a term of protection is reckoned from."""
+    facts = parser.add_argument_group("facts about the term of protection")
+    facts.add_argument("--fixed", default="", metavar="DATE", help="when it was recorded")
+    for name, event in (
+        ("published", "copies were first lawfully published"),
+        ("communicated", "it was first lawfully communicated to the public"),
+        ("work-published", "the work was first published, as sheet music"),
+    ):
+        facts.add_argument(f"--{name}", default="", metavar="DATE|never", help=f"when {event}")
+    facts.add_argument("--for-hire", choices=["yes", "no"], default="", help="made for hire (US)")
+    facts.add_argument(
+        "--authors", type=_positive, default=0, metavar="N", help="how many wrote words and music"
+    )
+    facts.add_argument(
+        "--died",
+        type=_positive,
+        action="append",
+        default=[],
+        metavar="YEAR",
+        help="when one of them died; repeatable",
+    )
 
 
 def _publishing(commands: _Commands) -> None:

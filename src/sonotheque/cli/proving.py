@@ -9,7 +9,7 @@ from pathlib import Path
 from sonotheque import archive as archives
 from sonotheque.access.assessments import Told, counted, page, tell
 from sonotheque.access.language import language
-from sonotheque.assessment import gathering, ndsa2
+from sonotheque.assessment import gathering, last, ndsa2
 from sonotheque.assessment.ndsa2 import Area, Assessment, Standing
 from sonotheque.cli import text
 from sonotheque.cli.answer import Answer, progress
@@ -41,6 +41,7 @@ def prove(arguments: Namespace) -> Answer:
         ndsa2.check_attestations(archive.config.attestations, now)
         facts = gathering.gather(archive, now, show)
         assessment = ndsa2.assess(facts, archive.config.attestations, now)
+        last.keep(assessment, archive.config.derived)
         name = archive.config.name
     out: Path | None = arguments.out
     if out:

@@ -1,4 +1,4 @@
-"""The commands about rights: show, decide, grant, claim, takedown, revoke."""
+"""The commands about rights: show, decide, grant, claim, notice, takedown, revoke."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sonotheque.cli.answer import Answer
 from sonotheque.cli.finding import wanted
 from sonotheque.errors import BadInput, NotFound
 from sonotheque.model.identifiers import RecordingId, Sha512
+from sonotheque.model.procedures import Procedure, Step, TermFacts
 from sonotheque.model.terms import KEEPING, Basis, Kind, Layer, Statement, Status, Use
 from sonotheque.model.territories import parse_territory
 from sonotheque.rights.licences import find_licence
@@ -47,6 +48,23 @@ def grant(arguments: Namespace) -> Answer:
 
 def claim(arguments: Namespace) -> Answer:
     return _permit(arguments, Status.CLAIMED)
+
+
+def notice(arguments: Namespace) -> Answer:
+    with archives.open_archive(arguments.archive) as archive:
+        entry = Statement(
+            recording=_one(archive, arguments.which),
+            kind=Kind.NOTICE,
+            uses=(),
+            status=Status.VERIFIED,
+            at=utc_now(),
+            procedure=Procedure(arguments.procedure),
+            step=Step(arguments.step),
+            begins_at=_day(arguments.on),
+            facts=_facts(arguments),
+            **_said(arguments),
+        )
+        return _append(archive, entry)
 
 
 def takedown(arguments: Namespace) -> Answer:
@@ -113,6 +131,8 @@ def _permit(arguments: Namespace, status: Status) -> Answer:
             territories=tuple(arguments.territories) or (licence.territories if licence else ()),
             territories_except=tuple(arguments.territories_except),
             article=arguments.article,
+            procedure=Procedure(arguments.procedure) if arguments.procedure else None,
+            facts=_facts(arguments),
             **_said(arguments),
         )
         return _append(archive, entry)
@@ -145,6 +165,20 @@ def _said(arguments: Namespace) -> dict[str, Any]:
         "evidence": arguments.evidence,
         "evidence_sha512": Sha512(files.sha512_of(document)) if document else None,
     }
+
+
+def _facts(arguments: Namespace) -> TermFacts | None:
+    """What the command says for a term of protection; None where it says nothing."""
+    facts = TermFacts(
+        fixed=arguments.fixed,
+        published=arguments.published,
+        communicated=arguments.communicated,
+        for_hire={"yes": True, "no": False}.get(arguments.for_hire),
+        authors=arguments.authors,
+        died=tuple(sorted(arguments.died)),
+        work_published=arguments.work_published,
+    )
+    return facts if facts != TermFacts() else None
 
 
 def _moment(day: str) -> str:

@@ -16,6 +16,7 @@ from sonotheque.model.findings import Finding, Severity
 from sonotheque.model.holdings import ItemStatus, Receipt, ReceiptItem
 from sonotheque.model.identifiers import format_isrc
 from sonotheque.model.music import Recording
+from sonotheque.model.procedures import TermFacts
 from sonotheque.model.terms import Decision, Layer, Statement
 
 WIDTH = 80
@@ -124,6 +125,8 @@ def decisions(found: Sequence[Decision], *, indent: str = "  ") -> list[str]:
 def statement(entry: Statement) -> str:
     """An entry of the ledger as a paragraph: what, by whom, on what ground, for how long."""
     what = entry.kind.value
+    if entry.step:
+        what += f" of step {entry.step!r}"
     if entry.revokes:
         what += f" of entry {entry.revokes}"
     uses = ", ".join(entry.uses)
@@ -138,13 +141,28 @@ def statement(entry: Statement) -> str:
         parts.append(f"— in {', '.join(entry.territories)}")
     if entry.territories_except:
         parts.append(f"— not in {', '.join(entry.territories_except)}")
+    if entry.procedure:
+        parts.append(f"— {'after' if uses else 'in'} the procedure {entry.procedure}")
+    if entry.facts:
+        parts.append(f"— {_facts(entry.facts)}")
     if entry.begins_at:
-        parts.append(f"— from {entry.begins_at[:10]}")
+        parts.append(f"— {'on' if entry.step else 'from'} {entry.begins_at[:10]}")
     if entry.ends_at:
         parts.append(f"— until {entry.ends_at[:10]}")
     parts.append(f"— {entry.evidence}")
     head = f"{entry.id:>6}  {entry.at[:10]}  "
     return paragraph(" ".join(part for part in parts if part), indent=" " * 20, first=head)
+
+
+def _facts(facts: TermFacts) -> str:
+    """What is known for a term of protection: the fields that say something."""
+    said = {name: getattr(facts, name) for name in facts.__slots__}
+    said["died"] = ", ".join(map(str, facts.died))
+    return "; ".join(
+        f"{name.replace('_', ' ')} {'no' if value is False else 'yes' if value is True else value}"
+        for name, value in said.items()
+        if value not in ("", None) and (name != "authors" or value)
+    )
 
 
 def receipt(given: Receipt) -> str:

@@ -17,27 +17,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 
-import msgspec
-
-from sonotheque.archive import FINGERPRINT_NAME, Archive
+from sonotheque.archive import Archive
 from sonotheque.deposit.appraisal import BY_POLICY, Appraisal, appraise
 from sonotheque.deposit.inspection import FUNCTION, Inspection, inspect
 from sonotheque.deposit.package import Package, PackageFile, read_package
 from sonotheque.deposit.receipts import Receipts
+from sonotheque.deposit.storing import AccessionPlan, PlannedItem, batches, store
 from sonotheque.matching import clones
 from sonotheque.matching.index import FingerprintIndex
 from sonotheque.model.findings import Finding, Severity
 from sonotheque.model.holdings import (
-    FixityEvent,
-    Holding,
     ItemStatus,
-    Outcome,
     Receipt,
     ReceiptItem,
 )
 from sonotheque.model.identifiers import (
-    DepositId,
-    HoldingId,
     RecordingId,
     Sha512,
     holding_id_of,
@@ -49,70 +43,9 @@ from sonotheque.model.terms import Decision, Layer, Statement, Status, Use
 from sonotheque.rights.decision import decide, decide_all
 from sonotheque.store import files
 from sonotheque.store.sandbox import Sandbox
-from sonotheque.vault import fixity, ocfl
-from sonotheque.vault.objects import AGENT, KnownFile
-from sonotheque.vault.replicas import catch_up, replicate
 
-BAG_DIRECTORY = "bag"
-"""Below a deposit's records: the bag's own files, by the bag's name."""
 Progress = Callable[[str, int, int], None]
 """(stage, done, of how many): "inspect" or "store"."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedItem:
-    """What is going to become of one file. `recording` is None where it is refused unheard.
-
-    `statements` are what this file adds to the ledger, not yet numbered.
-    """
-
-    file: PackageFile
-    status: ItemStatus
-    sha512: Sha512
-    inspection: Inspection
-    recording: Recording | None
-    statements: tuple[Statement, ...]
-    decisions: tuple[Decision, ...]
-    matches: tuple[Match, ...]
-    findings: tuple[Finding, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessionPlan:
-    """Everything a deposit is going to do. Nothing has been written when it exists."""
-
-    deposit: DepositId
-    at: str
-    source: str
-    items: tuple[PlannedItem, ...]
-    findings: tuple[Finding, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DepositRecord:
-    """What a holding keeps of a deposit, as deposits/<deposit>/<name>.json. The item's version
-    and roots are not in it: it is written before they are known. `roots` are those in which the
-    version that it came with was going to be written and read back."""
-
-    deposit: DepositId
-    at: str
-    source: str
-    item: ReceiptItem
-    roots: tuple[str, ...] = ()
-
-
-def read_back(holding: HoldingId, version: int, root: str, at: str) -> FixityEvent:
-    """That a deposit wrote this version of a holding and read it back in this root."""
-    return FixityEvent(
-        holding=holding,
-        root=root,
-        outcome=Outcome.PASS,
-        at=at,
-        agent=AGENT,
-        detail="read back after it was written",
-        version=version,
-        method=fixity.SHA512,
-    )
 
 
 def deposit(
@@ -164,11 +97,12 @@ def execute(archive: Archive, plan: AccessionPlan, progress: Progress | None = N
     taken = [item for item in plan.items if item.status is not ItemStatus.REFUSED]
     receipts.intend({item.sha512: item.recording.id for item in taken if item.recording})
     archive.ledger.append([statement for item in taken for statement in item.statements])
-    results = []
-    for number, item in enumerate(plan.items, 1):
-        results.append(_store(archive, plan, item))
-        if progress:
-            progress("store", number, len(plan.items))
+    results: list[ReceiptItem] = []
+    for batch in batches(plan.items):
+        for stored in store(archive, plan, batch):
+            results.append(stored)
+            if progress:
+                progress("store", len(results), len(plan.items))
     # What finds a recording again is derived data, so it is brought up to date once, at the end.
     # Fingerprints first: a recording that can be found must also be recognised.
     for item in taken:
@@ -406,84 +340,3 @@ def _holds(archive: Archive, recording: RecordingId, sha512: Sha512) -> bool:
     return all(
         inventory is not None and sha512 in inventory.state().values() for inventory in inventories
     )
-
-
-def _store(archive: Archive, plan: AccessionPlan, item: PlannedItem) -> ReceiptItem:
-    receipt = ReceiptItem(
-        path=item.file.name,
-        status=item.status,
-        sha512=item.sha512 or None,
-        byte_count=item.file.byte_count,
-        audio=item.inspection.audio,
-        decisions=item.decisions,
-        matches=item.matches,
-        findings=item.findings,
-    )
-    if item.recording is None:
-        return receipt
-    receipt = replace(
-        receipt, recording=item.recording.id, holding=holding_id_of(item.recording.id)
-    )
-    id_ = holding_id_of(item.recording.id)
-    acknowledged = archive.fixity.acknowledged(ocfl.object_path(id_), archive.vault.name)
-    catch_up(archive.vault, archive.replicas, id_, acknowledged=acknowledged)
-    holding = archive.vault.holding(id_)
-    if holding is None or item.sha512 not in {file.sha512 for file in holding.files}:
-        holding = _write(archive, plan, item, item.recording, receipt)
-    elif all(root.has_object(ocfl.object_path(holding.id)) for root in archive.roots):
-        brought = KnownFile(item.file.path, item.sha512)
-        healed = list(fixity.heal_from(archive.roots, holding.id, brought, plan.at))
-        archive.fixity.record(healed, run_at=plan.at)
-    names = replicate(archive.vault, archive.replicas, holding.id)
-    archive.fixity.record(read_back(holding.id, holding.version, name, plan.at) for name in names)
-    return replace(receipt, version=holding.version, roots=names)
-
-
-def _write(
-    archive: Archive,
-    plan: AccessionPlan,
-    item: PlannedItem,
-    recording: Recording,
-    receipt: ReceiptItem,
-) -> Holding:
-    id_ = holding_id_of(recording.id)
-    held = archive.vault.holding(id_)
-    name = _free_name(item.file.safe_name, held)
-    fingerprints = item.inspection.fingerprints
-    additions: dict[str, KnownFile | bytes] = {
-        f"audio/{name}": KnownFile(item.file.path, item.sha512),
-        "recording.json": _json(recording),
-        "statements.json": _json(archive.ledger.statements_about(recording.id)),
-        f"deposits/{plan.deposit}/{name}.json": _json(
-            DepositRecord(
-                deposit=plan.deposit,
-                at=plan.at,
-                source=plan.source,
-                item=receipt,
-                roots=tuple(root.name for root in archive.roots),
-            )
-        ),
-    }
-    if bag := item.file.bag:
-        directory = f"deposits/{plan.deposit}/{BAG_DIRECTORY}/{bag.name}"
-        additions |= {
-            f"{directory}/{file.name}": KnownFile(file.path, file.sha512) for file in bag.tag_files
-        }
-    if fingerprints:
-        additions[FINGERPRINT_NAME] = fingerprints.chromaprint
-    message = f"deposit {plan.deposit}: {item.file.name}"
-    return archive.vault.write_version(id_, additions, message=message, now=plan.at)
-
-
-def _free_name(name: str, held: Holding | None) -> str:
-    taken = {file.path.removeprefix("audio/").casefold() for file in held.audio} if held else set()
-    stem, suffix = Path(name).stem, Path(name).suffix
-    number = 1
-    while name.casefold() in taken:
-        number += 1
-        name = f"{stem}-{number}{suffix}"
-    return name
-
-
-def _json(value: object) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 
 import msgspec
@@ -32,7 +32,7 @@ class Receipts:
 
     def intended(self, sha512: Sha512) -> RecordingId | None:
         """The recording that these bytes are, or were about to be, held as."""
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             found = connection.execute(
                 text("SELECT recording FROM deposit_intent WHERE sha512 = :sha512"),
                 {"sha512": sha512},
@@ -67,16 +67,28 @@ class Receipts:
                     )
 
     def receipt(self, deposit: DepositId) -> Receipt | None:
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             found = connection.execute(
                 text("SELECT document FROM deposit_receipt WHERE deposit = :deposit"),
                 {"deposit": deposit},
             ).scalar_one_or_none()
-        return msgspec.json.decode(found, type=Receipt) if found else None
+            return msgspec.json.decode(found, type=Receipt) if found else None
+
+    def each(self) -> Iterator[Receipt]:
+        """Every receipt that is as it was written."""
+        with db.reading(self._engine) as connection:
+            rows = connection.execute(
+                text(
+                    "SELECT document FROM deposit_receipt"
+                    " WHERE sum IS row_sum(deposit, at, document)"
+                )
+            )
+            for row in rows:
+                yield msgspec.json.decode(row.document, type=Receipt)
 
     def about(self, recording: RecordingId) -> tuple[tuple[DepositId, str, ReceiptItem], ...]:
         """Every deposit of `recording`: its identifier, when, and the item; oldest first."""
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             rows = connection.execute(
                 text(
                     "SELECT deposit, at, document FROM deposit_item"

@@ -1,11 +1,13 @@
 CREATE TABLE IF NOT EXISTS deposit_intent (
     sha512 TEXT PRIMARY KEY,
-    recording TEXT NOT NULL
+    recording TEXT NOT NULL,
+    sum BLOB NOT NULL AS (row_sum(sha512, recording)) STORED
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS deposit_receipt (
     deposit TEXT PRIMARY KEY,
     at TEXT NOT NULL,
-    document BLOB NOT NULL
+    document BLOB NOT NULL,
+    sum BLOB NOT NULL AS (row_sum(deposit, at, document)) STORED
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS deposit_item (
     recording TEXT NOT NULL,
@@ -13,5 +15,6 @@ CREATE TABLE IF NOT EXISTS deposit_item (
     deposit TEXT NOT NULL,
     position INTEGER NOT NULL,
     document BLOB NOT NULL,
+    sum BLOB NOT NULL AS (row_sum(recording, at, deposit, position, document)) STORED,
     PRIMARY KEY (recording, at, deposit, position)
 ) WITHOUT ROWID;

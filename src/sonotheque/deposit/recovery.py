@@ -2,7 +2,8 @@
 
 What a holding keeps of itself (recording.json, its deposits, its fingerprint) is enough to find
 it again; the ledger's published files are enough to refill the sequencer. Files that were
-refused are in no holding, so a restored receipt lists what was accepted.
+refused, and that were held already, are in no deposit's record: a receipt lists them where the old
+database can still be read, and otherwise what was new.
 """
 
 from __future__ import annotations
@@ -16,10 +17,17 @@ import msgspec
 
 from sonotheque.archive import Archive
 from sonotheque.config import Config, read_config
-from sonotheque.deposit.accession import DepositRecord, read_back
 from sonotheque.deposit.receipts import Receipts
-from sonotheque.errors import Corrupt, SonothequeError
-from sonotheque.model.holdings import AdoptionRecord, FixityEvent, Holding, Receipt
+from sonotheque.deposit.storing import DepositRecord
+from sonotheque.errors import Corrupt, EnvironmentFailure, SonothequeError
+from sonotheque.model.holdings import (
+    NOT_READ,
+    AdoptionRecord,
+    FixityEvent,
+    Holding,
+    Outcome,
+    Receipt,
+)
 from sonotheque.model.identifiers import (
     ADOPTION_PREFIX,
     DepositId,
@@ -29,8 +37,9 @@ from sonotheque.model.identifiers import (
 )
 from sonotheque.model.music import Recording
 from sonotheque.rights import ledger
-from sonotheque.store import files
+from sonotheque.store import db, files
 from sonotheque.vault import audit, ocfl, replicas
+from sonotheque.vault.objects import AGENT
 
 Progress = Callable[[str, int, int], None]
 """(stage, done, of how many): "rebuild"; how many there are is not known before the end."""
@@ -53,48 +62,66 @@ class Rebuilt:
 def rebuild(directory: Path, progress: Progress | None = None) -> Rebuilt:
     """Restore the database of the archive in `directory`; derived data are made anew on demand.
 
-    The old database is set aside and comes back where the rebuilding fails. Raises Corrupt where
+    The old database is set aside; what it has of receipts alone is taken over where it can be
+    read, and it comes back where the rebuilding fails. Raises Corrupt where
     the ledger does not verify or a holding is damaged in every root.
     """
     config = read_config(directory)
-    aside = config.database.with_name(config.database.name + ".before-rebuild")
+    aside = config.database_aside
     with files.exclusive(config.lock), files.exclusive(config.audit_lock):
         if config.database.exists() and not aside.exists():
-            _merge_journal(config)
-            files.move(config.database, aside)
-        _remove_database(config)
+            _set_aside(config, aside)
+        _remove_database(config.database)
         files.remove_tree(config.derived)
         files.make_directory(config.derived)
         files.replace(config.database, b"")
         try:
             with Archive(config) as archive:
-                restored = _refill(archive, progress)
+                restored = _refill(archive, aside, progress)
         except SonothequeError:
-            _remove_database(config)
+            _remove_database(config.database)
             if aside.exists():
-                files.move(aside, config.database)
+                _move(aside, config.database)
             raise
-        aside.unlink(missing_ok=True)
+        _remove_database(aside)
         files.sync_directory(directory)
     return restored
 
 
-def _merge_journal(config: Config) -> None:
-    """Have SQLite fold its write-ahead log into the database file, so that one file is all."""
-    with Archive(config) as archive, archive.database.connect() as connection:
+def _set_aside(config: Config, aside: Path) -> None:
+    """Have SQLite fold its write-ahead log into the database file, so that one file is all, and
+    move it; where it is too damaged for that, both files as they are."""
+    with (
+        contextlib.suppress(EnvironmentFailure),
+        Archive(config) as archive,
+        archive.database.connect() as connection,
+    ):
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    _move(config.database, aside)
 
 
-def _remove_database(config: Config) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        config.database.with_name(config.database.name + suffix).unlink(missing_ok=True)
+def _move(source: Path, target: Path) -> None:
+    log = source.with_name(f"{source.name}-wal")
+    if log.exists():
+        files.move(log, target.with_name(f"{target.name}-wal"))
+    files.move(source, target)
 
 
-def _refill(archive: Archive, progress: Progress | None) -> Rebuilt:
+def _remove_database(path: Path) -> None:
+    # The log first: left behind, it would be taken for that of the next file of the name.
+    for suffix in ("-shm", "-wal", ""):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    for leftover in files.leftovers(path.parent):
+        if leftover.name.startswith(f".{path.name}."):
+            leftover.unlink()
+
+
+def _refill(archive: Archive, aside: Path, progress: Progress | None) -> Rebuilt:
     for root in archive.roots:
         root.settle()
     statements = ledger.restore(archive.database, archive.config.ledger, archive.signer.verifier)
     receipts = Receipts(archive.database)
+    whole = _take_over_receipts(archive, aside)
     deposits: dict[DepositId, Receipt] = {}
     batch: list[tuple[Holding, Recording | None, list[FixityEvent]]] = []
     audits: list[HoldingId] = []
@@ -124,14 +151,33 @@ def _refill(archive: Archive, progress: Progress | None) -> Rebuilt:
         events += archive.fixity.restore(found, run_at=run.removeprefix(audit.AUDIT_PREFIX))
     archive.fixity.sort()
     for receipt in deposits.values():
-        receipts.add(receipt)
+        if receipts.receipt(receipt.deposit) is None:
+            receipts.add(receipt)
+            whole += 1
     return Rebuilt(
         recordings=recordings,
-        receipts=len(deposits),
+        receipts=whole,
         statements=statements,
         fixity_events=events,
         adopted=adopted,
     )
+
+
+def _take_over_receipts(archive: Archive, aside: Path) -> int:
+    """Keep the receipts that the old database still has as they were written and whose holdings
+    are here, up to where it cannot be read; how many they were."""
+    number = 0
+    if aside.exists():
+        engine = db.open_database(aside, missing_ok=False)
+        receipts = Receipts(archive.database)
+        with contextlib.suppress(EnvironmentFailure):
+            for receipt in Receipts(engine).each():
+                names = {ocfl.object_path(one.holding) for one in receipt.items if one.holding}
+                if names and all(any(r.has_object(n) for r in archive.roots) for n in names):
+                    receipts.add(receipt)
+                    number += 1
+        engine.dispose()
+    return number
 
 
 def _add(archive: Archive, batch: list[tuple[Holding, Recording | None, list[FixityEvent]]]) -> int:
@@ -170,7 +216,7 @@ def restore_recording(
             item = replace(record.item, version=version, roots=roots)
             deposits[record.deposit] = replace(receipt, items=(*receipt.items, item))
             events += [
-                read_back(holding.id, version, root, record.at)
+                _written(holding.id, version, root, record.at)
                 for root in roots
                 # A deposit that was cut short has not come to a root that lacks the version.
                 if root in inventories and inventories[root].head >= version
@@ -188,13 +234,29 @@ def _inventories(archive: Archive, holding: HoldingId) -> dict[str, ocfl.Invento
     return found
 
 
+def _written(holding: HoldingId, version: int, root: str, at: str) -> FixityEvent:
+    """That this version of a holding came to this root. Its record was made before it was read
+    back: whether that was done, or the process was killed in between, nothing in the vault tells.
+    """
+    return FixityEvent(
+        holding=holding,
+        root=root,
+        outcome=Outcome.PASS,
+        at=at,
+        agent=AGENT,
+        detail="written; no record tells that it was read back",
+        version=version,
+        method=NOT_READ,
+    )
+
+
 def _adoption_events(archive: Archive, holding: Holding) -> list[FixityEvent]:
     """What the last adoption that `holding` tells of saw in each root."""
     told = replicas.read(archive.roots, holding.id, ADOPTION_NAME)
     record = msgspec.json.decode(told, type=AdoptionRecord)
     inventories = _inventories(archive, record.object)
     return [
-        read_back(record.object, record.versions, root, record.at)
+        _written(record.object, record.versions, root, record.at)
         for root in record.roots
         if root in inventories and inventories[root].head >= record.versions
     ]

@@ -50,9 +50,14 @@ class Outcome(StrEnum):
     """Wrong here, and no other root has a copy that verifies."""
 
 
+NOT_READ = "not read back"
+"""In the place of a digest's name: nothing was compared."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FixityEvent:
     """One check of one holding in one root. `path` names the file that is wrong, if one is.
+    Where `method` is NOT_READ, it was written, and no record tells of a check.
 
     `version` is the one that was asked for, 0 where no inventory says; `method` names the
     digests that were compared. All events of one check have one `at`.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sonotheque.model.identifiers import RecordingId, Sha512
+from sonotheque.model.procedures import Procedure, Step, TermFacts
 from sonotheque.model.territories import EVERYWHERE, Territory
 
 
@@ -88,6 +89,8 @@ class Kind(StrEnum):
     """Suspends every use but KEEPING at once, and DESCRIBE too where it names it."""
     REVOCATION = "revocation"
     """Takes back the statement whose identifier `revokes` names."""
+    NOTICE = "notice"
+    """Says that a step of a procedure was taken, on the day `begins_at`; allows nothing itself."""
 
 
 class Status(StrEnum):
@@ -130,6 +133,13 @@ class Statement:
     """Of a STATUTORY_EXCEPTION or LEGAL_DEPOSIT: the law and its article."""
     evidence_sha512: Sha512 | None = None
     """Digest of the document that `evidence` names."""
+    procedure: Procedure | None = None
+    """Of a NOTICE: what `step` is a step of. Of a grant by STATUTORY_EXCEPTION or LICENCE: what has
+    to be gone through before it begins."""
+    step: Step | None = None
+    facts: TermFacts | None = None
+    """Of a grant by PUBLIC_DOMAIN: it holds where, and as soon as, the terms of protection that are
+    reckoned from these are over. Of a NOTICE: what its procedure needs to know."""
 
 
 class Answer(StrEnum):
@@ -143,11 +153,13 @@ class Answer(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
     """Why a decision came out as it did. `code` is stable and is what sites translate;
-    `statement` is the number of the ledger entry it rests on, 0 for none."""
+    `statement` is the number of the ledger entry it rests on, 0 for none; `day` is the day that the
+    message names where a clock, and no entry, says it."""
 
     code: str
     message: str
     statement: int = 0
+    day: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ of `Use`. A recording without a row is one for which every use is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 from itertools import islice
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sonotheque.model.identifiers import from_crockford
+from sonotheque.model.identifiers import RecordingId, from_crockford
 from sonotheque.model.terms import (
     ALLOWED_WITH,
     KEEPING,
@@ -30,6 +30,8 @@ from sonotheque.model.terms import (
     Use,
 )
 from sonotheque.model.territories import EVERYWHERE, Territory
+from sonotheque.rights.decision import without_clocks
+from sonotheque.rights.periods import has_clocks
 from sonotheque.store.engine import Engine, quoted, write_parquet
 
 _BIT = {use: 1 << place for place, use in enumerate(Use)}
@@ -69,11 +71,16 @@ def answers(allowed: int, refused: int) -> dict[Use, Answer]:
     return said | {use: Answer.REFUSED for use in Use if refused & _BIT[use]}
 
 
-def write_entries(statements: Iterable[Statement], path: Path) -> int:
-    """Write entries of the ledger as rows to the Parquet file `path`; how many there were."""
+def write_entries(ledger: Callable[[], Iterable[Statement]], path: Path, now: str) -> int:
+    """Write the entries that `ledger` gives, the same each of two times, as rows to the Parquet
+    file `path`; how many rows there are.
+
+    What waits for a clock is written as of `now`, so that such rows answer for no other moment; the
+    entries about recordings with clocks are in memory meanwhile.
+    """
     count = 0
     with pq.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
-        for batch in _batches(statements):
+        for batch in _batches(_plain(ledger, now)):
             writer.write_batch(batch)
             count += batch.num_rows
     return count
@@ -94,6 +101,19 @@ def clear(
     write_parquet(engine, _clearance_query(now, home), out)
     counted = engine.execute(f"SELECT count(*) FROM read_parquet({quoted(out)})").fetchone()
     return int(counted[0]) if counted else 0
+
+
+def _plain(ledger: Callable[[], Iterable[Statement]], now: str) -> Iterator[Statement]:
+    waiting: dict[RecordingId, list[Statement]] = {
+        statement.recording: [] for statement in ledger() if has_clocks([statement])
+    }
+    for statement in ledger():
+        if statement.recording in waiting:
+            waiting[statement.recording].append(statement)
+        else:
+            yield statement
+    for statements in waiting.values():
+        yield from without_clocks(statements, now)
 
 
 def _batches(statements: Iterable[Statement]) -> Iterator[pa.RecordBatch]:
@@ -202,7 +222,7 @@ def _clearance_query(now: str, home: Territory) -> str:
     WITH standing AS (
         SELECT recording, kind, layers, verified, {no} AS no, {yes} AS yes
         FROM entry
-        WHERE kind <> {_CODE[Kind.REVOCATION]}
+        WHERE kind IN ({_CODE[Kind.GRANT]}, {_CODE[Kind.REFUSAL]}, {_CODE[Kind.TAKEDOWN]})
           AND (kind <> {_CODE[Kind.GRANT]} OR entry.at <= {quoted(now)})
           AND (ends_at = '' OR ends_at > {quoted(now)})
           AND (begins_at = '' OR begins_at <= {quoted(now)})

@@ -10,6 +10,9 @@ The rules, in order:
    recording and the work.
 5. Everything else is unknown, and unknown is not allowed.
 
+A grant that waits for a procedure or for the end of a term of protection is in force from the
+day that its clock names (`periods`), and where nothing names it, never.
+
 A grant of a use allows the lesser use too, and a refusal refuses the greater ones (`model.terms`
 has the tables). Doubt is resolved towards no: an entry dated in the future (a clock that ran
 wrong) counts if it restricts and does not if it allows; so does one that holds in some countries
@@ -22,6 +25,7 @@ revocation counts only from the one who issued it, a revocation of a grant from 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from sonotheque.model.identifiers import RecordingId
@@ -43,10 +47,12 @@ from sonotheque.model.terms import (
 )
 from sonotheque.model.territories import EVERYWHERE, Territory
 from sonotheque.rights.licences import name_of
+from sonotheque.rights.periods import NOT_YET, has_clocks, plain
 
 _ALLOWING = {use: frozenset({use, *ALLOWED_WITH.get(use, ())}) for use in Use}
 _REFUSING = {use: frozenset({use, *REFUSED_WITH.get(use, ())}) for use in Use}
 _RESTRICTING = (Kind.REFUSAL, Kind.TAKEDOWN)
+_TAKEN_BACK_BY_ANYBODY = (Kind.GRANT, Kind.NOTICE)
 _BOTH = tuple(Layer)
 _name_of = lru_cache(maxsize=4_096)(name_of)
 
@@ -65,7 +71,7 @@ def decide(
     uses do not count.
     """
     said = standing([s for s in statements if s.recording == recording], now)
-    answer, reasons = _weigh(said, use, now, territory)
+    answer, reasons = _weigh(plain(said, now, territory), use, now, territory)
     return Decision(
         recording=recording, use=use, answer=answer, reasons=reasons, at=now, territory=territory
     )
@@ -80,6 +86,7 @@ def decide_all(
     """The decision for every Use, in the order of the enumeration; in `home` for those that
     happen there, everywhere for the others."""
     said = standing([s for s in statements if s.recording == recording], now)
+    there = {place: plain(said, now, place) for place in {home, EVERYWHERE}}
     return tuple(
         Decision(
             recording=recording,
@@ -91,7 +98,7 @@ def decide_all(
         )
         for use in Use
         for territory in (place_of(use, home),)
-        for answer, reasons in (_weigh(said, use, now, territory),)
+        for answer, reasons in (_weigh(there[territory], use, now, territory),)
     )
 
 
@@ -113,6 +120,14 @@ def standing(statements: Sequence[Statement], now: str) -> list[Statement]:
     ]
 
 
+def without_clocks(statements: Sequence[Statement], now: str) -> Sequence[Statement]:
+    """Entries about one recording of which `decide` answers at `now`, in any territory, what it
+    answers of `statements`, and none of which waits for a clock."""
+    if not has_clocks(statements):
+        return statements
+    return [replace(s, procedure=None, facts=None) for s in plain(standing(statements, now), now)]
+
+
 def layers_of(grant: Statement, use: Use) -> tuple[Layer, ...]:
     """The layers on which `grant` counts for `use`."""
     return grant.layers or ((Layer.RECORDING,) if use in TRAINING else _BOTH)
@@ -128,7 +143,8 @@ def _revoked(statements: Sequence[Statement], now: str) -> set[int]:
         target = by_id.get(statement.revokes)
         if statement.id in revoked or target is None or target.id >= statement.id:
             continue
-        if target.kind is Kind.GRANT or (target.issuer == statement.issuer and statement.at <= now):
+        entitled = target.issuer == statement.issuer and statement.at <= now
+        if entitled or target.kind in _TAKEN_BACK_BY_ANYBODY:
             revoked.add(target.id)
     return revoked
 
@@ -253,10 +269,17 @@ def _claimed(statement: Statement, use: Use) -> Reason:
 
 def _absent(statement: Statement, why: str) -> Reason:
     if why == "not-begun":
+        day = statement.begins_at[:10] if statement.begins_at != NOT_YET else ""
+        begins = f"begins on {day}"
+        if statement.begins_at == NOT_YET and statement.procedure:
+            begins = f"waits for the procedure {statement.procedure}, which is not finished"
+        elif statement.begins_at == NOT_YET and statement.facts:
+            begins = "waits for the end of a term of protection, which is not known"
         return Reason(
             code="not-begun",
-            message=f"the permission of {statement.issuer} begins on {statement.begins_at[:10]}",
+            message=f"the permission of {statement.issuer} {begins}",
             statement=statement.id,
+            day=day if statement.procedure or statement.facts else "",
         )
     if why == "expired":
         return Reason(

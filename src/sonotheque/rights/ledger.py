@@ -11,12 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from importlib import resources
+from itertools import groupby
 from pathlib import Path
 
 import msgspec
 from sqlalchemy import Connection, Engine, text
 
-from sonotheque.errors import BadInput, Corrupt, Refused, one_line
+from sonotheque.errors import BadInput, Corrupt, EnvironmentFailure, Refused, one_line
 from sonotheque.model.identifiers import RecordingId
 from sonotheque.model.terms import Statement
 from sonotheque.rights import proof
@@ -56,20 +57,30 @@ class Ledger:
 
     def statements_about(self, recording: RecordingId) -> tuple[Statement, ...]:
         """Every entry about `recording`, oldest first."""
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             return _about(connection, recording)
 
     def statements(self) -> Iterator[Statement]:
         """Every entry, oldest first."""
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             for number, entry in _entries(connection, 0, _size(connection)):
                 yield decode_entry(entry, number)
+
+    def statements_by_recording(self) -> Iterator[tuple[Statement, ...]]:
+        """Every entry, those about one recording together, oldest first; one recording at a time
+        is held in memory."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(
+                text("SELECT number, recording, entry FROM ledger_entry ORDER BY recording, number")
+            )
+            for _, entries in groupby(rows, key=lambda row: row.recording):
+                yield tuple(decode_entry(row.entry, row.number) for row in entries)
 
     def statement(self, number: int) -> Statement | None:
         """The entry with that number."""
         if number < 1:
             return None
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             for found, entry in _entries(connection, number - 1, number):
                 return decode_entry(entry, found)
         return None
@@ -88,6 +99,21 @@ class Ledger:
         Raises Corrupt where anything does not agree with the signed checkpoint.
         """
         return sum(1 for _ in verified_entries(self._directory, self._signer.verifier))
+
+    def forgotten(self) -> int:
+        """How many of the published entries the database has otherwise, or not at all.
+
+        Raises Corrupt where what is published does not hold itself.
+        """
+        published = verified_entries(self._directory, self._signer.verifier)
+        with self._engine.connect() as connection:
+            rows = _rows(connection)
+            # What is published comes first: the database has all of that, and may have more.
+            return sum(
+                next(rows, None)
+                != (n, decode_entry(entry, n).recording, entry, proof.leaf_hash(entry))
+                for n, entry in enumerate(published, 1)
+            )
 
     def heal(self) -> None:
         """Write the published files again from the sequencer. A checkpoint that does not hold is
@@ -143,6 +169,13 @@ class Ledger:
                 return
             if proof.tree_root(published, self._tile) != root:
                 raise _contradicted(self._directory)
+            if not _is_whole(connection, published, size):
+                raise EnvironmentFailure(
+                    f"of the ledger entries from {published + 1} to {size}, which are to be"
+                    " signed, the database has not all as they were written",
+                    where=str(self._engine.url.database),
+                    remedy="run `sonotheque audit --heal`",
+                )
             old = self._write_tiles(connection, published, size)
         self._write_checkpoint(size, proof.tree_root(size, self._tile))
         for path in old:
@@ -390,10 +423,28 @@ def _size(connection: Connection) -> int:
 
 def _about(connection: Connection, recording: RecordingId) -> tuple[Statement, ...]:
     rows = connection.execute(
-        text("SELECT number, entry FROM ledger_entry WHERE recording = :recording ORDER BY number"),
+        text(
+            "SELECT number, entry, leaf_hash FROM ledger_entry"
+            " WHERE recording = :recording ORDER BY number"
+        ),
         {"recording": recording},
     )
-    return tuple(decode_entry(row.entry, row.number) for row in rows)
+    return tuple(_decided_by(row.entry, row.number, row.leaf_hash) for row in rows)
+
+
+def _decided_by(entry: bytes, number: int, leaf_hash: bytes) -> Statement:
+    """The statement, by which something is going to be allowed or not. Raises ValueError where
+    the database has another entry than the one that was hashed."""
+    if proof.leaf_hash(entry) != leaf_hash:
+        raise ValueError(f"ledger entry {number} does not match its hash")
+    return decode_entry(entry, number)
+
+
+def _rows(connection: Connection) -> Iterator[tuple[int, str, bytes, bytes]]:
+    rows = connection.execute(
+        text("SELECT number, recording, entry, leaf_hash FROM ledger_entry ORDER BY number")
+    )
+    return ((row.number, row.recording, row.entry, row.leaf_hash) for row in rows)
 
 
 def _entries(connection: Connection, start: int, end: int) -> Iterator[tuple[int, bytes]]:
@@ -406,6 +457,23 @@ def _entries(connection: Connection, start: int, end: int) -> Iterator[tuple[int
     )
     for row in rows:
         yield row.number, row.entry
+
+
+def _is_whole(connection: Connection, start: int, end: int) -> bool:
+    """Whether all entries after `start` up to `end` are there, and are those that were hashed."""
+    rows = connection.execute(
+        text(
+            "SELECT number, entry, leaf_hash FROM ledger_entry"
+            " WHERE number > :start AND number <= :end ORDER BY number"
+        ),
+        {"start": start, "end": end},
+    )
+    number = start
+    for row in rows:
+        number += 1
+        if row.number != number or proof.leaf_hash(row.entry) != row.leaf_hash:
+            return False
+    return number == end
 
 
 def _leaf_hashes(connection: Connection, start: int, end: int) -> Iterator[tuple[int, bytes]]:

@@ -2,7 +2,8 @@ CREATE TABLE IF NOT EXISTS ledger_entry (
     number INTEGER PRIMARY KEY,
     recording TEXT NOT NULL,
     entry BLOB NOT NULL,
-    leaf_hash BLOB NOT NULL
+    leaf_hash BLOB NOT NULL,
+    sum BLOB NOT NULL AS (row_sum(number, recording, entry, leaf_hash)) STORED
 );
 CREATE INDEX IF NOT EXISTS ledger_entry_recording ON ledger_entry (recording, number);
 CREATE TRIGGER IF NOT EXISTS ledger_entry_stays BEFORE UPDATE ON ledger_entry

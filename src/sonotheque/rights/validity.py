@@ -6,8 +6,11 @@ import re
 from dataclasses import replace
 
 from sonotheque.errors import BadInput
-from sonotheque.model.terms import Basis, Kind, Layer, Statement
+from sonotheque.model.procedures import TermFacts
+from sonotheque.model.terms import KEEPING, Basis, Kind, Layer, Statement
 from sonotheque.model.territories import parse_territories
+from sonotheque.rights.clocks import PROCEDURES
+from sonotheque.rights.days import is_partial
 from sonotheque.rights.exceptions import LegalException, find_exception
 
 LAWFUL = (Basis.STATUTORY_EXCEPTION, Basis.LEGAL_DEPOSIT)
@@ -33,6 +36,11 @@ def checked(statement: Statement, where: str) -> Statement:
     statement = _in_order(statement, where)
     if statement.kind is Kind.GRANT:
         _check_ground(statement, where)
+        _check_clock(statement, where)
+    if statement.kind is Kind.NOTICE:
+        _check_notice(statement, where)
+    if statement.facts is not None:
+        _check_facts(statement.facts, where)
     return statement
 
 
@@ -51,7 +59,9 @@ def _check_ground(grant: Statement, where: str) -> None:
             where=where,
             remedy="give its article, such as 'Directive (EU) 2019/790, Article 6'",
         )
-    if grant.basis is Basis.STATUTORY_EXCEPTION and (law := find_exception(grant.article)):
+    is_exception = grant.basis is Basis.STATUTORY_EXCEPTION
+    # Of one that waits for a procedure, the procedure says where it holds and what it opens.
+    if is_exception and not grant.procedure and (law := find_exception(grant.article)):
         _check_law(grant, law, where)
     if grant.article and grant.basis not in LAWFUL:
         raise BadInput(
@@ -80,6 +90,69 @@ def _check_law(grant: Statement, law: LegalException, where: str) -> None:
             f"holds where {law.article} does not",
             where=where,
             remedy=f"name territories among {', '.join(law.territories)}",
+        )
+
+
+def _check_clock(grant: Statement, where: str) -> None:
+    if grant.procedure is not None:
+        opened = (*KEEPING, *PROCEDURES[grant.procedure].uses)
+        if grant.basis not in (Basis.STATUTORY_EXCEPTION, Basis.LICENCE):
+            raise BadInput(
+                f"waits for a procedure, which a ground such as {grant.basis} does not",
+                where=where,
+                remedy=f"give as basis {Basis.STATUTORY_EXCEPTION} or {Basis.LICENCE}",
+            )
+        if beyond := [use for use in grant.uses if use not in opened]:
+            raise BadInput(
+                f"allows {beyond[0]}, which the procedure {grant.procedure} does not open",
+                where=where,
+                remedy=f"name uses of these: {', '.join(opened)}",
+            )
+    elif grant.facts is not None and grant.basis is not Basis.PUBLIC_DOMAIN:
+        raise BadInput(
+            "has facts about a term of protection, and another ground than its end",
+            where=where,
+            remedy=f"leave them out, or give as basis {Basis.PUBLIC_DOMAIN}",
+        )
+
+
+def _check_notice(notice: Statement, where: str) -> None:
+    if notice.procedure is None or notice.step is None or not notice.begins_at:
+        raise BadInput(
+            "is a notice of nothing",
+            where=where,
+            remedy="name the procedure, the step, and the day on which it was taken",
+        )
+    if notice.begins_at[:10] > notice.at[:10]:
+        raise BadInput(
+            f"says that a step was taken on {notice.begins_at[:10]}, which is to come",
+            where=where,
+            remedy="enter it when it was taken",
+        )
+    steps = PROCEDURES[notice.procedure].possible
+    if notice.step not in steps:
+        raise BadInput(
+            f"names the step {notice.step}, which {notice.procedure} does not have",
+            where=where,
+            remedy=f"name one of {', '.join(steps)}",
+        )
+
+
+def _check_facts(facts: TermFacts, where: str) -> None:
+    for name in ("fixed", "published", "communicated", "work_published"):
+        day = getattr(facts, name)
+        if day and not is_partial(day, never=name != "fixed"):
+            raise BadInput(
+                f"has {day!r} for {name}, which is no date",
+                where=where,
+                remedy="write a year or a day, 1955 or 1955-03-01"
+                + ("" if name == "fixed" else ", or 'never'"),
+            )
+    if facts.authors < len(facts.died):
+        raise BadInput(
+            f"names {len(facts.died)} deaths of {facts.authors} authors",
+            where=where,
+            remedy="give how many people wrote words and music, and the deaths of those who died",
         )
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import sqlalchemy
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 
 from sonotheque.errors import EnvironmentFailure
 
 BUSY_SECONDS = 30
+_REBUILD = "`sonotheque rebuild` restores the database from the vault"
+_FAULTS_MAX = 10
 
 
 def open_database(path: Path, *, missing_ok: bool = True) -> Engine:
@@ -23,6 +29,9 @@ def open_database(path: Path, *, missing_ok: bool = True) -> Engine:
     (DESIGN.md, section 4). Whatever SQLite then cannot do — a full disk, a broken file, a lock
     that is not given up — is raised as EnvironmentFailure. A connection kept from before somebody
     put another file in the place of the database is not used again.
+
+    Tables carry a `sum`, which `row_sum` makes of the other columns as a row is written, so that
+    `faults` finds a row that was changed on the disk.
     """
     mode = "rwc" if missing_ok else "rw"
     engine = sqlalchemy.create_engine(
@@ -42,7 +51,9 @@ def open_database(path: Path, *, missing_ok: bool = True) -> Engine:
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA cell_size_check = ON")
         cursor.close()
+        connection.create_function("row_sum", -1, row_sum, deterministic=True)
         record.info["inode"] = _inode(path)
 
     @event.listens_for(engine, "checkout")
@@ -57,7 +68,7 @@ def open_database(path: Path, *, missing_ok: bool = True) -> Engine:
             raise EnvironmentFailure(
                 f"the database cannot be used ({error})",
                 where=str(path),
-                remedy="check the disk; `sonotheque rebuild` restores the database from the vault",
+                remedy=f"check the disk; {_REBUILD}",
             ) from error
 
     return engine
@@ -76,3 +87,62 @@ def apply_schema(engine: Engine, ddl: str) -> None:
         for statement in ddl.split(";\n"):
             if statement.strip():
                 connection.exec_driver_sql(statement)
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection to read by. Raises EnvironmentFailure where what was read inside cannot be
+    understood: something has changed it on the disk."""
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except (msgspec.MsgspecError, ValueError, TypeError) as error:
+        raise EnvironmentFailure(
+            f"the database holds what cannot be understood ({error})",
+            where=str(engine.url.database),
+            remedy=f"check the disk; {_REBUILD}",
+        ) from error
+
+
+def row_sum(*values: object) -> bytes:
+    """8 bytes that tell one row's values from any others (BLAKE2b)."""
+    written = repr(values).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(written, digest_size=8).digest()
+
+
+def schema(engine: Engine) -> dict[str, str]:
+    """Name → statement of every table, index and trigger."""
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql(
+            "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL"
+        )
+        return {str(name): str(sql) for name, sql in rows}
+
+
+def faults(engine: Engine) -> Iterator[str]:
+    """What is wrong with the database's pages, and with its rows by their sums, one line each;
+    no more than the first few. Reads all of it, in bounded memory."""
+    try:
+        with engine.connect() as connection:
+            found = connection.exec_driver_sql(f"PRAGMA integrity_check({_FAULTS_MAX})")
+            wrong = [str(line) for (line,) in found if line != "ok"]
+            yield from wrong
+            if not wrong:
+                yield from _changed_rows(connection)
+    except EnvironmentFailure as error:
+        yield error.what
+
+
+def _changed_rows(connection: Connection) -> Iterator[str]:
+    tables = connection.exec_driver_sql(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_'"
+    )
+    for (table,) in tables.all():
+        columns = [row.name for row in connection.exec_driver_sql(f"PRAGMA table_xinfo({table})")]
+        if "sum" in columns:
+            others = ", ".join(name for name in columns if name != "sum")
+            changed = connection.exec_driver_sql(
+                f"SELECT count(*) FROM {table} WHERE sum IS NOT row_sum({others})"
+            ).scalar_one()
+            if changed:
+                yield f"rows of {table} that are not as they were written: {changed}"

@@ -2,12 +2,14 @@
 
 Three rules, each of which the tests break on purpose: bytes are synced before the name that
 leads to them; a directory is synced after a name in it changed; nothing is ever visible under
-its final name before it is whole.
+its final name before it is whole. Where many files go together, those functions that say so
+leave the syncing to their caller, which does it for all of them by `sync_together`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import fcntl
 import hashlib
@@ -21,6 +23,7 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from io import FileIO
+from itertools import chain, islice
 from pathlib import Path
 from typing import Protocol
 
@@ -28,11 +31,22 @@ from sonotheque.errors import BadInput, EnvironmentFailure, SonothequeError
 
 CHUNK_BYTES = 1 << 20
 NAME_BYTES_MAX = 120
+ONE_BY_ONE_MAX = 24
+"""Of so many paths, each is synced: to sync a filesystem also waits for what others wrote to it."""
 _LOCK_POLL_SECONDS = 0.02
 # Names that open a device rather than a file where Windows reads them.
 _DEVICES = frozenset(
     {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)}
 )
+# Filesystems of which syncfs(2) promises what fsync(2) of every file does, by the type that
+# statfs(2) gives: bcachefs, btrfs, ext2 to ext4, F2FS, tmpfs, XFS, ZFS. On FUSE and SMB it does
+# not reach through to the disk.
+_SYNCED_WHOLE = frozenset(
+    {0xCA451A4E, 0x9123683E, 0xEF53, 0xF2F52010, 0x01021994, 0x58465342, 0x2FC12FC1}
+)
+_STATFS_BYTES = 256
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_SYNCFS = _LIBC.syncfs
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp", re.DOTALL)
 
 
@@ -42,11 +56,13 @@ class Blocks(Protocol):
     def __call__(self, *, first: int = 0, byte_count: int | None = None) -> Iterator[bytes]: ...
 
 
-def create(path: Path, content: bytes) -> None:
-    """Write `content` to a new file and sync it. The caller syncs the directory."""
+def create(path: Path, content: bytes, *, synced: bool = True) -> None:
+    """Write `content` to a new file and sync it, unless the caller does. The caller syncs the
+    directory."""
     with _reported(path), _new_file(path) as descriptor:
         _write_all(descriptor, content)
-        os.fsync(descriptor)
+        if synced:
+            os.fsync(descriptor)
 
 
 def replace(path: Path, content: bytes, *, mode: int = 0o644) -> None:
@@ -71,18 +87,20 @@ def leftovers(directory: Path) -> list[Path]:
     return []
 
 
-def copy(source: Path, target: Path) -> str:
-    """Copy `source` to the new file `target` and sync it; the SHA-512 of the bytes written.
+def copy(source: Path, target: Path, *, synced: bool = True) -> str:
+    """Copy `source` to the new file `target` and sync it, unless the caller does; the SHA-512
+    of the bytes written.
 
     The caller syncs the directory, and compares the digest with the one it expects.
     """
     # Opened before the target is made, so that a missing source leaves nothing behind.
     with _reported(source), source.open("rb", buffering=0) as reader:
-        return write(target, _read_blocks(reader, source))
+        return write(target, _read_blocks(reader, source), synced=synced)
 
 
-def write(target: Path, blocks: Iterable[bytes]) -> str:
-    """Write `blocks` to the new file `target` and sync it; the SHA-512 of the bytes written.
+def write(target: Path, blocks: Iterable[bytes], *, synced: bool = True) -> str:
+    """Write `blocks` to the new file `target` and sync it, unless the caller does; the SHA-512
+    of the bytes written.
 
     As for `copy`, the directory and the digest are the caller's business.
     """
@@ -91,7 +109,8 @@ def write(target: Path, blocks: Iterable[bytes]) -> str:
         for block in blocks:
             digest.update(block)
             _write_all(descriptor, block)
-        os.fsync(descriptor)
+        if synced:
+            os.fsync(descriptor)
     return digest.hexdigest()
 
 
@@ -117,18 +136,42 @@ def unnamed(directory: Path, content: Iterable[bytes]) -> Iterator[int]:
 
 def move(source: Path, target: Path) -> None:
     """Rename `source` (whose contents are synced) to the new name `target`, durably."""
-    with _reported(target):
-        # rename(2) replaces an empty directory in silence: a name, once taken, must stay taken.
-        if target.exists() or target.is_symlink():
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
-        source.rename(target)
+    rename(source, target)
     sync_directory(target.parent)
     if source.parent != target.parent:
         sync_directory(source.parent)
 
 
+def rename(source: Path, target: Path) -> None:
+    """Rename `source` (whose contents are synced) to the new name `target`. The caller syncs
+    the directories."""
+    with _reported(target):
+        # rename(2) replaces an empty directory in silence: a name, once taken, must stay taken.
+        if target.exists() or target.is_symlink():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+        source.rename(target)
+
+
+def supersede(source: Path, target: Path) -> None:
+    """Put the file `source`, which is synced, in the place of the file `target`. The caller
+    syncs the directories."""
+    with _reported(target):
+        source.replace(target)
+
+
 def make_directory(path: Path) -> None:
     """Make `path` and its missing parents, each synced into its parent."""
+    for directory in _made(path):
+        sync_directory(directory.parent)
+
+
+def make_directories(path: Path) -> set[Path]:
+    """Make `path` and its missing parents; the directories that got a name, which the caller
+    syncs."""
+    return {directory.parent for directory in _made(path)}
+
+
+def _made(path: Path) -> Iterator[Path]:
     missing = []
     while not path.exists():
         missing.append(path)
@@ -136,32 +179,78 @@ def make_directory(path: Path) -> None:
     for directory in reversed(missing):
         with _reported(directory):
             directory.mkdir(exist_ok=True)
-        sync_directory(directory.parent)
+        yield directory
+
+
+@contextlib.contextmanager
+def opened(path: Path, flags: int = 0) -> Iterator[int]:
+    """The descriptor of the file or directory `path`, to be read or synced."""
+    with _reported(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
 
 def sync_file(path: Path) -> None:
     """Sync a file that something else has written."""
-    with _reported(path):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    with opened(path) as descriptor:
+        os.fsync(descriptor)
 
 
 def sync_directory(path: Path) -> None:
-    with _reported(path):
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    with opened(path, os.O_DIRECTORY) as descriptor:
+        os.fsync(descriptor)
 
 
 def sync_tree(path: Path) -> None:
     """Sync `path` and every directory below it, deepest first (files were synced when made)."""
     for directory, _, _ in os.walk(path, topdown=False):
         sync_directory(Path(directory))
+
+
+def sync_together(paths: Iterable[Path]) -> None:
+    """Sync `paths`, files and directories of one filesystem, in no order: what must be on the
+    disk before something else is synced by a call of its own.
+
+    Many of them are synced by one call for the filesystem, where it does as much.
+    """
+    waiting = iter(paths)
+    first = [*islice(waiting, ONE_BY_ONE_MAX + 1)]
+    if len(first) > ONE_BY_ONE_MAX:
+        with opened(first[0]) as descriptor:
+            if is_synced_whole(descriptor):
+                syncfs(descriptor)
+                return
+    for path in chain(first, waiting):
+        with opened(path) as descriptor:
+            os.fsync(descriptor)
+
+
+def syncfs(descriptor: int) -> None:
+    """Sync everything that was written to the filesystem which this open file stands on:
+    syncfs(2), which `os` lacks."""
+    if _SYNCFS(descriptor):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def is_synced_whole(descriptor: int) -> bool:
+    """Whether `syncfs` does as much for the filesystem that this open file stands on as fsync(2)
+    of every file on it."""
+    status = ctypes.create_string_buffer(_STATFS_BYTES)
+    if _LIBC.fstatfs(descriptor, status):
+        return False
+    # The type is the first field.
+    return ctypes.c_ulong.from_buffer(status).value in _SYNCED_WHOLE
+
+
+def tree(path: Path) -> Iterator[Path]:
+    """`path`, and every directory and file below it."""
+    for directory, _, names in os.walk(path):
+        yield Path(directory)
+        yield from (Path(directory, name) for name in names)
 
 
 def remove_tree(path: Path) -> None:

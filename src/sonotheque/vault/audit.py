@@ -27,7 +27,7 @@ from sonotheque.vault.fixity import Checked, Expected, Known
 from sonotheque.vault.fixity_log import FixityLog, LastCheck
 from sonotheque.vault.objects import KnownFile, Vault
 from sonotheque.vault.pace import Pace
-from sonotheque.vault.replicas import replicate, require_present
+from sonotheque.vault.replicas import check_root_files, replicate, require_present
 from sonotheque.vault.roots import Place, Root
 
 AUDIT_PREFIX = "urn:sonotheque:audit:"
@@ -72,8 +72,9 @@ class Audit:
         """Check every copy of every holding, or go on doing so where the last run was stopped.
 
         By a root's name, `within_seconds` leaves out copies that were found whole so lately, and
-        `rates` bounds the bytes read a second. Yields what is in the log. Raises
-        EnvironmentFailure where a root is away.
+        `rates` bounds the bytes read a second. The files of the roots themselves come last, if
+        anything is wrong with them. Yields what is in the log. Raises EnvironmentFailure where a
+        root is away.
         """
         self._stop.clear()
         require_present(self._roots)
@@ -89,6 +90,9 @@ class Audit:
         for batch in _in_threads([_batches(one) for one in passes], self._stop):
             self._log.add(run, batch)
             yield from batch
+        of_roots = self._root_files()
+        self._log.add(run, of_roots)
+        yield from of_roots
         self._log.end(run)
 
     def check(self, holding: HoldingId) -> tuple[Checked, ...]:
@@ -124,6 +128,17 @@ class Audit:
                         kept.append(holding)
                 self._log.preserved(run)
         return kept
+
+    def _root_files(self) -> list[Checked]:
+        """What is wrong, or was healed, of the files that make a place a root."""
+        events = list(check_root_files(self._roots, self._now(), heal=False))
+        if events and self._heal:
+            with self._locked(lambda: False):
+                events = list(check_root_files(self._roots, self._now(), heal=True))
+        return [
+            Checked(name="", root=event.root, events=(event,), learnt=None, by_sha512=True)
+            for event in events
+        ]
 
     def _pass(
         self, root: Root, run: int, since: str | None, began: str, pace: Pace | None

@@ -53,8 +53,12 @@ class BucketRoot(Root):
     def settle(self) -> None:
         """Nothing that a process left behind is visible, and `adopt` goes on from it."""
 
-    def adopt(self, source: Root, holding: HoldingId) -> None:
+    def adopt(self, source: Root, *holdings: HoldingId) -> None:
         """See Root: content first, then each version's inventory, the object's own last."""
+        for holding in holdings:
+            self._adopt(source, holding)
+
+    def _adopt(self, source: Root, holding: HoldingId) -> None:
         inventory, since = self._lacks(source, holding)
         if since == inventory.head:
             return
@@ -135,10 +139,11 @@ class BucketRoot(Root):
             return None
         return Sha512(digest.hexdigest())
 
-    def restore_file(self, name: str, path: str, content: Iterable[bytes], digest: str) -> None:
-        """See Root: one PUT replaces it whole."""
+    def restore_file(self, name: str, path: str, content: Iterable[bytes], digest: str) -> str:
+        """See Root: one PUT replaces it whole, and no key stands in the way of another."""
         key = _key(name, path)
         self._store.write(key, verified(content, digest, self.place_of(key)), replace=True)
+        return ""
 
     def _small(self, name: str, path: str) -> bytes | None:
         return self._store.read(f"{name}/{path}")

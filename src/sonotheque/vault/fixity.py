@@ -304,8 +304,10 @@ def heal_from(
             if _is_behind(root, holding, path):
                 continue
             if root.digest(expected.name, path) != file.sha512:
-                root.restore_file(expected.name, path, files.blocks(file.path), file.sha512)
-                healed = _Wrong(path, Outcome.HEALED, "from a deposit of the same bytes")
+                content = files.blocks(file.path)
+                aside = root.restore_file(expected.name, path, content, file.sha512)
+                detail = _from("a deposit of the same bytes", aside)
+                healed = _Wrong(path, Outcome.HEALED, detail)
                 yield _event(about, root, now, healed)
 
 
@@ -378,8 +380,12 @@ def _condensed(expected: Expected, root: Root, wrong: list[_Wrong]) -> list[_Wro
         if one.outcome is not Outcome.STRAY
     ):
         return wrong
-    # An inventory that went back by itself leaves the newer version's files where they were.
-    if any(path not in missing for path in expected.digests if ocfl.version_of(path) > own):
+    # An inventory that went back by itself leaves the newer version's files where they were, and
+    # no version can be moved to where anything else stands.
+    if any(path not in missing for path in expected.digests if ocfl.version_of(path) > own) or any(
+        root.size(expected.name, f"v{number}") is not None
+        for number in range(own + 1, expected.version + 1)
+    ):
         return wrong
     return [_Wrong("", Outcome.STALE, f"version {own} of {expected.version}"), *strays]
 
@@ -387,12 +393,14 @@ def _condensed(expected: Expected, root: Root, wrong: list[_Wrong]) -> list[_Wro
 def _adopt(roots: Sequence[Root], expected: Expected, root: Root) -> dict[str, str]:
     """Bring the versions that `root` lacks from a root that has them all, each whole or not at
     all: path ("") → from where, or nothing where no root has them all."""
+    aside = ""
     for source in roots:
         inventory, _ = expected.copies.get(source.name, (None, b""))
         if source is not root and inventory and inventory.head == expected.version:
             with contextlib.suppress(Corrupt):
+                aside = root.make_way(expected.name) or aside
                 root.adopt(source, expected.holding)
-                return {"": f"from root {source.name}"}
+                return {"": _from(f"root {source.name}", aside)}
     return {}
 
 
@@ -412,11 +420,15 @@ def _restore(
         for source, name in _sources(roots, expected, digest):
             with contextlib.suppress(Corrupt):
                 content = source.blocks(expected.name, name)
-                root.restore_file(expected.name, path, content, digest)
+                aside = root.restore_file(expected.name, path, content, digest)
                 # By the root's name: no path of this machine belongs into what is preserved.
-                healed[path] = f"from root {source.name}: {name}"
+                healed[path] = _from(f"root {source.name}: {name}", aside)
                 break
     return healed
+
+
+def _from(source: str, aside: str) -> str:
+    return f"from {source}" + (f"; what stood in its place is now {aside}" if aside else "")
 
 
 def _sources(roots: Sequence[Root], expected: Expected, digest: str) -> Iterator[tuple[Root, str]]:

@@ -11,7 +11,10 @@ CREATE TABLE IF NOT EXISTS fixity_event (
     path TEXT NOT NULL,
     detail TEXT NOT NULL,
     version INTEGER NOT NULL,
-    method TEXT NOT NULL
+    method TEXT NOT NULL,
+    sum BLOB NOT NULL AS (
+        row_sum(number, run, holding, root, outcome, at, agent, path, detail, version, method)
+    ) STORED
 );
 CREATE INDEX IF NOT EXISTS fixity_event_holding ON fixity_event (holding, number);
 CREATE INDEX IF NOT EXISTS fixity_event_run ON fixity_event (run, number) WHERE run IS NOT NULL;
@@ -22,7 +25,8 @@ CREATE TABLE IF NOT EXISTS fixity_run (
     at TEXT NOT NULL,
     heal INTEGER NOT NULL,
     ended INTEGER NOT NULL DEFAULT 0,
-    preserved INTEGER NOT NULL DEFAULT 0
+    preserved INTEGER NOT NULL DEFAULT 0,
+    sum BLOB NOT NULL AS (row_sum(number, at, heal, ended, preserved)) STORED
 );
 -- What must be there, by the object's name below a root, which is the order of an audit. `sums`
 -- are the BLAKE3 digests of its files as of the inventory with that SHA-512, both once learnt.
@@ -31,7 +35,8 @@ CREATE TABLE IF NOT EXISTS fixity_object (
     holding TEXT NOT NULL,
     version INTEGER NOT NULL,
     inventory BLOB NOT NULL,
-    sums BLOB NOT NULL
+    sums BLOB NOT NULL,
+    sum BLOB NOT NULL AS (row_sum(name, holding, version, inventory, sums)) STORED
 ) WITHOUT ROWID;
 -- The newest check of each copy.
 CREATE TABLE IF NOT EXISTS fixity_copy (
@@ -41,5 +46,6 @@ CREATE TABLE IF NOT EXISTS fixity_copy (
     at TEXT NOT NULL,
     sha512_at TEXT NOT NULL,
     run INTEGER,
+    sum BLOB NOT NULL AS (row_sum(name, root, outcome, at, sha512_at, run)) STORED,
     PRIMARY KEY (name, root)
 ) WITHOUT ROWID;

@@ -16,11 +16,12 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Engine, text
 
-from sonotheque.model.holdings import FixityEvent, Outcome
+from sonotheque.model.holdings import NOT_READ, FixityEvent, Outcome
 from sonotheque.model.identifiers import HoldingId
 from sonotheque.store import db
 from sonotheque.vault import ocfl
 from sonotheque.vault.fixity import BLAKE3, Checked, Known
+from sonotheque.vault.roots import ROOT_ID
 
 _PAGE_ROWS = 500
 _FIELDS = tuple(FixityEvent.__dataclass_fields__)
@@ -107,7 +108,7 @@ class FixityLog:
 
     def unpreserved(self) -> tuple[Run, ...]:
         """The runs that are over and whose events are nowhere but here, oldest first."""
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             rows = connection.execute(
                 text(
                     "SELECT number, at FROM fixity_run WHERE ended = 1 AND preserved = 0"
@@ -120,7 +121,7 @@ class FixityLog:
         """Every event of a run that is not preserved yet, in order, page by page."""
         after = 0
         while True:
-            with self._engine.connect() as connection:
+            with db.reading(self._engine) as connection:
                 rows = connection.execute(
                     text(
                         f"SELECT number, {_EVENT} FROM fixity_event"
@@ -128,10 +129,10 @@ class FixityLog:
                     ),
                     {"run": run.number, "after": after, "limit": _PAGE_ROWS},
                 ).all()
+                events = [_event(row._mapping) for row in rows]
             if not rows:
                 return
-            for row in rows:
-                yield _event(row._mapping)
+            yield from events
             after = rows[-1].number
 
     def preserved(self, run: Run) -> None:
@@ -141,6 +142,14 @@ class FixityLog:
                 text("UPDATE fixity_run SET preserved = 1 WHERE number = :number"),
                 {"number": run.number},
             )
+
+    def knows_run(self, at: str) -> bool:
+        """Whether there is a run that was begun at `at`."""
+        with db.reading(self._engine) as connection:
+            found = connection.execute(
+                text("SELECT 1 FROM fixity_run WHERE at = :at LIMIT 1"), {"at": at}
+            )
+            return found.first() is not None
 
     def restore(self, events: Iterable[FixityEvent], *, run_at: str | None = None) -> int:
         """Take in events that the vault tells of, those of a preserved run or of deposits; how
@@ -196,7 +205,7 @@ class FixityLog:
     def _page(
         self, where: str, place: str, root: str
     ) -> list[tuple[str, Known | None, LastCheck | None]]:
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             rows = connection.execute(
                 text(
                     "SELECT o.name, o.holding, o.version, o.inventory, o.sums,"
@@ -218,7 +227,7 @@ class FixityLog:
     def events_of(self, holding: HoldingId) -> tuple[FixityEvent, ...]:
         """The events of `holding`, newest first: every one, but for passes of audits that a
         newer check has overtaken, which are in the vault alone."""
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             rows = connection.execute(
                 text(
                     f"SELECT {_EVENT} FROM fixity_event"
@@ -230,7 +239,7 @@ class FixityLog:
 
     def last_audit_at(self) -> str | None:
         """When the newest check was made; None before the first."""
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             found = connection.execute(
                 text("SELECT at FROM fixity_event ORDER BY number DESC LIMIT 1")
             ).scalar_one_or_none()
@@ -238,7 +247,7 @@ class FixityLog:
 
     def counts(self) -> dict[str, int]:
         """Latest outcome → number of (holding, root) pairs."""
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             rows = connection.execute(
                 text("SELECT outcome, count(*) AS pairs FROM fixity_copy GROUP BY outcome")
             )
@@ -279,8 +288,6 @@ def _seen(events: Iterable[FixityEvent]) -> list[Checked]:
 def _write(
     connection: Connection, run: int | None, checks: Sequence[Checked], *, restoring: bool = False
 ) -> None:
-    if not checks:
-        return
     copies = [
         {
             "name": check.name,
@@ -292,7 +299,18 @@ def _write(
             "run": run,
         }
         for check in checks
+        # A file of a root itself is no copy of anything, and what was only written not checked.
+        if check.events[0].holding != ROOT_ID and check.events[0].method != NOT_READ
     ]
+    if copies:
+        _forget_passes(connection, copies)
+        _write_copies(connection, copies, restoring=restoring)
+    _write_events(connection, run, [event for check in checks for event in check.events])
+    _write_objects(connection, [(check.name, check.learnt) for check in checks if check.learnt])
+
+
+def _forget_passes(connection: Connection, copies: Sequence[Mapping[str, Any]]) -> None:
+    """Those of `copies` that are in the vault, and are overtaken now."""
     connection.execute(
         text(
             "DELETE FROM fixity_event WHERE holding = :holding AND root = :root"
@@ -301,14 +319,20 @@ def _write(
         ),
         copies,
     )
+
+
+def _write_events(connection: Connection, run: int | None, events: Sequence[FixityEvent]) -> None:
+    if not events:
+        return
     connection.execute(
         text(f"INSERT INTO fixity_event (run, {_EVENT}) VALUES (:run, {_BOUND})"),
-        [
-            {"run": run, **{field: getattr(event, field) for field in _FIELDS}}
-            for check in checks
-            for event in check.events
-        ],
+        [{"run": run, **{field: getattr(event, field) for field in _FIELDS}} for event in events],
     )
+
+
+def _write_copies(
+    connection: Connection, copies: Sequence[Mapping[str, Any]], *, restoring: bool
+) -> None:
     connection.execute(
         text(
             "INSERT INTO fixity_copy VALUES (:name, :root, :outcome, :at, :sha512_at, :run)"
@@ -319,7 +343,6 @@ def _write(
         ),
         copies,
     )
-    _write_objects(connection, [(check.name, check.learnt) for check in checks if check.learnt])
 
 
 def _write_objects(connection: Connection, objects: Sequence[tuple[str, Known]]) -> None:

@@ -1,8 +1,8 @@
 """What OCFL 1.0 and 1.1 ask of an inventory, by the codes of the specification
 (https://ocfl.io/1.1/spec/validation-codes.html). Pure; `validation` looks at the files.
 
-Where one fault breaks several rules, the code is that of the rule which says it most precisely;
-where the specification's own examples of bad objects name a code, it is that one.
+Where one fault breaks several rules, the codes are those of the rules which say it most precisely,
+and always those that the specification's own examples of bad objects name.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ _TIME = re.compile(
     r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt ]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?"
     r"([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)"
 )
+_HEX_CODES = {"sha1": "E029", "sha256": "E030", "sha512": "E031", "blake2b-512": "E032"}
+"""Of the rule that a digest is written in hexadecimal digits, where an algorithm has one."""
 _KEYS = {"id", "type", "digestAlgorithm", "head", "contentDirectory", "manifest", "versions"}
 _OF_VERSION = {"created", "state", "message", "user"}
 
@@ -110,9 +112,9 @@ def check(document: bytes, where: str, spec: str) -> Checked:
 def check_prior(newest: Checked, prior: Checked) -> None:
     """Check that `prior` tells the beginning of what `newest` tells; notes it in `prior`."""
     if prior.id and newest.id and prior.id != newest.id:
-        prior.note(
-            "E037", f"its id is {prior.id[:60]!r}, and that of the object {newest.id[:60]!r}"
-        )
+        for code in ("E037", "E110") if prior.spec != "1.0" else ("E037",):
+            message = f"its id is {prior.id[:60]!r}, and that of the object {newest.id[:60]!r}"
+            prior.note(code, message)
     if newest.content_directory_set and not prior.content_directory_set:
         prior.note("E019", "it does not set the contentDirectory that a later one sets")
     elif newest.content_directory != prior.content_directory:
@@ -148,6 +150,9 @@ def _head_lines(checked: Checked, raw: Mapping[str, Any]) -> None:
             checked.note("E036", f"it has no {key}")
     if unknown := sorted(raw.keys() - _KEYS - {"fixity"}):
         checked.note("E102", f"it has the key {unknown[0][:40]!r}, which is not specified")
+    for name, code in (("versions", "E044"), ("fixity", "E055")):
+        if spelt := [key for key in unknown if key.casefold() == name]:
+            checked.note(code, f"it has its block {name} by the name {spelt[0][:40]!r}")
     if "id" in raw:
         if not isinstance(raw["id"], str) or not raw["id"]:
             checked.note("E037", "its id is no text")
@@ -199,14 +204,17 @@ def _manifest(checked: Checked, raw: Mapping[str, Any]) -> set[str]:
     paths: list[str] = []
     for digest, listed in manifest.items():
         if not _is_digest(digest, DIGEST_DIGITS[checked.algorithm]):
-            code = "E031" if checked.algorithm == "sha512" else "E030"
-            checked.note(code, f"{digest[:40]!r} in its manifest is no {checked.algorithm} digest")
+            message = f"{digest[:40]!r} in its manifest is no {checked.algorithm} digest"
+            checked.note(_HEX_CODES[checked.algorithm], message)
+            if any(_is_digest(digest, digits) for digits in DIGEST_DIGITS.values()):
+                checked.note("E039", f"{message}, but one by another algorithm")
             continue
         if digest.lower() in seen:
             checked.note("E096", f"the digest {digest[:16]}… is in its manifest twice")
         seen.add(digest.lower())
         if not _is_list_of_texts(listed):
-            checked.note("E092", f"the digest {digest[:16]}… has no list of content paths")
+            code = "E098" if isinstance(listed, list) and listed else "E092"
+            checked.note(code, f"the digest {digest[:16]}… has no list of content paths")
             continue
         paths += listed
         checked.manifest |= dict.fromkeys(listed, digest.lower())
@@ -220,7 +228,8 @@ def _versions(checked: Checked, raw: Mapping[str, Any], digests: set[str]) -> se
     if "versions" not in raw:
         checked.note("E043" if "manifest" in raw else "E041", "it has no versions")
     elif not isinstance(versions, dict):
-        checked.note("E044", "its versions are no JSON object")
+        for code in ("E044", "E045"):
+            checked.note(code, "its versions are no JSON object")
     elif not versions:
         checked.note("E008", "it has no version")
     if not isinstance(versions, dict) or not versions:
@@ -251,9 +260,11 @@ def _sequence(checked: Checked, versions: Iterable[str]) -> list[str]:
     """The names of the versions in their order; none where they are no sequence."""
     matches = {name: _VERSION.fullmatch(name) for name in versions}
     if bad := [name for name, match in matches.items() if match is None]:
-        number_alone = all(name.lstrip("v").isdecimal() for name in bad)
-        code = "E104" if number_alone and not any(n.startswith("v") for n in bad) else "E046"
-        checked.note(code, f"{bad[0][:20]!r} is no name of a version")
+        for name in bad:
+            checked.note("E046", f"{name[:20]!r} is no name of a version")
+            if checked.spec != "1.0":
+                code, what = ("E105", "number") if name.startswith("v") else ("E104", "v")
+                checked.note(code, f"{name[:20]!r} has no {what} where a version has one")
     numbered = {int(match[2]): name for name, match in matches.items() if match}
     if len(numbered) < sum(match is not None for match in matches.values()):
         checked.note("E012", "two of its versions have one number")
@@ -272,7 +283,7 @@ def _sequence(checked: Checked, versions: Iterable[str]) -> list[str]:
         if any(len(name) != len(first) for name in order):
             checked.note("E012", "its versions are padded to different lengths")
         elif any(not name.startswith("v0") for name in order):
-            for code in ("E011", "E013"):
+            for code in ("E011", "E012", "E013"):
                 checked.note(code, f"{order[-1]} does not begin with v0, as {first} does")
     return order
 
@@ -334,9 +345,14 @@ def _content_paths(checked: Checked, raw: Mapping[str, Any]) -> None:
         version, _, rest = path.partition("/")
         if version not in known:
             code = "E014" if _VERSION.fullmatch(version) else "E042"
+            if path.partition("\\")[0] in known:
+                code = "E035"
             checked.note(code, f"the content path {path[:60]!r} is in no version")
         elif not rest.startswith(f"{checked.content_directory}/"):
-            checked.note("E015", f"{path[:60]!r} is not in the content directory of its version")
+            message = f"{path[:60]!r} is not in the content directory of its version"
+            checked.note("E015", message)
+            if not checked.content_directory_set:
+                checked.note("E021", f"{message}, which has no other name than content")
 
 
 def _fixity(checked: Checked, raw: Mapping[str, Any]) -> None:
@@ -358,7 +374,8 @@ def _fixity(checked: Checked, raw: Mapping[str, Any]) -> None:
         for digest, listed in block.items():
             fits = digest.isdecimal() if algorithm == SIZE else _is_digest(digest, known[algorithm])
             if not fits or not _is_list_of_texts(listed):
-                checked.note("E057", f"{digest[:40]!r} in its fixity is no {algorithm} entry")
+                code = "E057" if fits else _HEX_CODES.get(algorithm, "E057")
+                checked.note(code, f"{digest[:40]!r} in its fixity is no {algorithm} entry")
                 continue
             if digest.lower() in seen:
                 checked.note("E097", f"the digest {digest[:16]}… is in its fixity twice")
@@ -368,7 +385,8 @@ def _fixity(checked: Checked, raw: Mapping[str, Any]) -> None:
                 checked.fixity.setdefault(path, {})[algorithm] = digest.lower()
         _check_paths(checked, paths, "content path", bad_part="E099", bad_end="E100", clash="E101")
     for path in checked.fixity.keys() - checked.manifest.keys():
-        checked.note("E057", f"its fixity names {path[:60]!r}, which its manifest does not")
+        code = "E035" if path.replace("\\", "/") in checked.manifest else "E057"
+        checked.note(code, f"its fixity names {path[:60]!r}, which its manifest does not")
 
 
 def _check_paths(

@@ -209,6 +209,19 @@ def file_paths(inventory: bytes) -> list[str]:
     )
 
 
+def files_beside_inventory(newest: Inventory, document: bytes) -> dict[str, Sha512]:
+    """The files that the newest version of an object is made of, beside the object's inventory,
+    whose bytes are `document` → the digest that each must have."""
+    version, of_sidecar = f"v{newest.head}", digest_of(sidecar(document))
+    return {
+        OBJECT_MARKER[0]: digest_of(OBJECT_MARKER[1]),
+        SIDECAR: of_sidecar,
+        f"{version}/{INVENTORY}": digest_of(document),
+        f"{version}/{SIDECAR}": of_sidecar,
+        **{newest.content_path(digest): digest for digest in newest.state().values()},
+    }
+
+
 def directories(paths: Iterable[str]) -> dict[str, set[str]]:
     """Every directory that `paths` stand in, "" for the object itself → the names in it."""
     names: dict[str, set[str]] = {"": set()}

@@ -14,13 +14,14 @@ from typing import Any, BinaryIO
 import msgspec
 from lxml import etree
 
-from sonotheque.model.holdings import FixityEvent, Outcome
+from sonotheque.model.holdings import NOT_READ, FixityEvent, Outcome
 from sonotheque.model.identifiers import HoldingId
 
 NAMESPACE = "http://www.loc.gov/premis/v3"
 _TERMS = "http://id.loc.gov/vocabulary/preservation"
 # Label, vocabulary, code of the term in it.
 _FIXITY_CHECK = ("fixity check", "eventType", "fix")
+_INGESTION = ("ingestion", "eventType", "ing")
 _EXECUTING = ("executing program", "eventRelatedAgentRole", "exe")
 _SOURCE = ("source", "eventRelatedObjectRole", "sou")
 _SUCCESS, _WARNING, _FAIL = (
@@ -76,7 +77,7 @@ def _event(identifier: str, event: FixityEvent) -> Any:
     return _element(
         "event",
         _identifier("eventIdentifier", "URI", identifier),
-        _term("eventType", _FIXITY_CHECK),
+        _term("eventType", _INGESTION if event.method == NOT_READ else _FIXITY_CHECK),
         _element("eventDateTime", event.at),
         *(
             _element("eventDetailInformation", _element("eventDetail", text))

@@ -6,6 +6,7 @@ import contextlib
 import heapq
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from operator import methodcaller
 from typing import TypeVar
@@ -17,32 +18,38 @@ from sonotheque.model.holdings import FixityEvent, Holding, Outcome
 from sonotheque.model.identifiers import HoldingId
 from sonotheque.vault import ocfl
 from sonotheque.vault.objects import AGENT
-from sonotheque.vault.roots import HEAL, Root
+from sonotheque.vault.roots import HEAL, ROOT_ID, Root
 
-ROOT_ID = HoldingId("urn:sonotheque:root")
-"""In the place of a holding, where an event is about a storage root itself."""
+_IN_TURN_MAX, _READERS = 8, 4
+"""Of so many copies, one is read back after the other; of more, so many at a time: most of what
+it takes is waiting for the disk."""
 T = TypeVar("T")
 
 
-def replicate(primary: Root, replicas: Sequence[Root], holding: HoldingId) -> tuple[str, ...]:
-    """Bring `holding` in every replica up to the primary's version and read all copies back.
+def replicate(primary: Root, replicas: Sequence[Root], *holdings: HoldingId) -> tuple[str, ...]:
+    """Bring `holdings` in every replica up to the primary's version and read all copies back.
 
-    The names of the roots that hold it. Raises EnvironmentFailure where a root is away and
+    The names of the roots that hold them. Raises EnvironmentFailure where a root is away and
     Corrupt where what was read back is not what was written.
     """
     require_present((primary, *replicas))
     for replica in replicas:
-        replica.adopt(primary, holding)
-    newest = primary.required(holding)
-    for root in (primary, *replicas):
-        if not root.required(holding).continues(newest):
-            raise Corrupt(
-                f"reads back as it was before version {newest.head} was written",
-                where=root.place_of(ocfl.object_path(holding)),
-                remedy=f"check what it is stored on; then {HEAL}",
-            )
-        read_back(root, holding)
-    return tuple(root.name for root in (primary, *replicas))
+        replica.adopt(primary, *holdings)
+    roots = (primary, *replicas)
+    newest = [primary.newest(holding) for holding in holdings]
+    copies = [(root, *one) for one in newest for root in roots]
+    if len(copies) > _IN_TURN_MAX:
+        with ThreadPoolExecutor(_READERS) as pool:
+            for _ in pool.map(_read_back_one, copies):
+                pass
+    else:
+        for copy in copies:
+            _read_back_one(copy)
+    return tuple(root.name for root in roots)
+
+
+def _read_back_one(copy: tuple[Root, ocfl.Inventory, bytes]) -> None:
+    read_back(*copy)
 
 
 def catch_up(
@@ -143,8 +150,10 @@ def check_root_files(roots: Sequence[Root], now: str, *, heal: bool) -> Iterator
             if found == digest:
                 continue
             outcome = Outcome.MISSING if found is None else Outcome.CORRUPT
+            detail = "a file of the storage root itself"
             if heal:
-                root.restore_file("", path, [content], digest)
+                if aside := root.restore_file("", path, [content], digest):
+                    detail += f"; what stood in its place is now {aside}"
                 outcome = Outcome.HEALED if root.digest("", path) == digest else Outcome.LOST
             yield FixityEvent(
                 holding=ROOT_ID,
@@ -153,24 +162,44 @@ def check_root_files(roots: Sequence[Root], now: str, *, heal: bool) -> Iterator
                 at=now,
                 agent=AGENT,
                 path=path,
-                detail="a file of the storage root itself",
+                detail=detail,
+                method="sha512",
             )
 
 
-def read_back(root: Root, holding: HoldingId) -> None:
-    """Check every content file of the newest version against its digest, from the medium, and
-    that its directory has the same inventory as the object."""
-    inventory = root.required(holding)
-    name = ocfl.object_path(holding)
-    root.read_inventory(name, f"v{inventory.head}")
-    for digest in set(inventory.state().values()):
-        path = inventory.content_path(digest)
+def read_back(root: Root, newest: ocfl.Inventory, document: bytes) -> None:
+    """Check each file of an object's newest version, its inventories among them, against its
+    digest, from the medium. `document` is the inventory `newest`, from which `root` may have
+    gone on."""
+    name = ocfl.object_path(newest.id)
+    if root.digest(name, ocfl.INVENTORY) != ocfl.digest_of(document):
+        newest, document = _further(root, newest)
+    for path, digest in ocfl.files_beside_inventory(newest, document).items():
         if root.digest(name, path) != digest:
-            raise Corrupt(
-                "reads back different from what was written",
-                where=root.place_of(f"{name}/{path}"),
-                remedy=f"check what it is stored on; then {HEAL}",
-            )
+            raise _different(root, f"{name}/{path}")
+
+
+def _further(root: Root, newest: ocfl.Inventory) -> tuple[ocfl.Inventory, bytes]:
+    """The inventory of `root`, which goes on from `newest`. Raises Corrupt where it does not."""
+    name = ocfl.object_path(newest.id)
+    further, document = root.newest(newest.id)
+    if not further.continues(newest):
+        raise Corrupt(
+            f"reads back as it was before version {newest.head} was written",
+            where=root.place_of(name),
+            remedy=f"check what it is stored on; then {HEAL}",
+        )
+    if root.digest(name, ocfl.INVENTORY) != ocfl.digest_of(document):
+        raise _different(root, f"{name}/{ocfl.INVENTORY}")
+    return further, document
+
+
+def _different(root: Root, name: str) -> Corrupt:
+    return Corrupt(
+        "reads back different from what was written",
+        where=root.place_of(name),
+        remedy=f"check what it is stored on; then {HEAL}",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,8 @@ from sonotheque.model.identifiers import HoldingId, Sha512
 from sonotheque.vault import ocfl
 
 HEAL = "run `sonotheque audit --heal`"
+ROOT_ID = HoldingId("urn:sonotheque:root")
+"""In the place of a holding, where an event is about a storage root itself."""
 
 Pace = Callable[[int], None]
 """Told the number of bytes of each block that was read; it may wait, to bound the rate."""
@@ -127,17 +129,24 @@ class Root(ABC):
         or cannot be read."""
 
     @abstractmethod
-    def restore_file(self, name: str, path: str, content: Iterable[bytes], digest: str) -> None:
-        """Put `content`, once it has that digest, in the place of one file of the object `name`.
+    def restore_file(self, name: str, path: str, content: Iterable[bytes], digest: str) -> str:
+        """Put `content`, once it has that digest, in the place of one file of the object `name`;
+        where what stood in the way is now, as `make_way` tells.
 
         Raises Corrupt, having changed nothing, where it has not.
         """
 
+    def make_way(self, name: str, path: str = "") -> str:
+        """Move out of the root what stands in the place of the object `name`, or of one file of
+        it, and is no directory or no file; where it is now, "" where nothing stood in the way.
+        Nothing of it is destroyed."""
+        return ""
+
     @abstractmethod
-    def adopt(self, source: Root, holding: HoldingId) -> None:
-        """Copy from `source` the versions of the object that this root lacks, checking every
+    def adopt(self, source: Root, *holdings: HoldingId) -> None:
+        """Copy from `source` the versions of the objects that this root lacks, checking every
         digest. Raises Corrupt, what is read here being as it was, where the source does not
-        verify or where neither root's history of the object is the beginning of the other's.
+        verify or where neither root's history of an object is the beginning of the other's.
         """
 
     def place_of(self, name: str) -> str:
@@ -181,24 +190,32 @@ class Root(ABC):
 
         Raises Corrupt where it does not verify or is another object's.
         """
-        name = ocfl.object_path(holding)
-        if not self.shows(name):
-            return None
-        inventory, _ = self.read_inventory(name)
-        if inventory.id != holding:
-            raise Corrupt(f"holds {inventory.id}", where=self.place_of(name), remedy=HEAL)
-        return inventory
+        found = self._newest(holding)
+        return found[0] if found else None
 
     def required(self, holding: HoldingId) -> ocfl.Inventory:
         """As `inventory`, but raises NotFound where there is no object."""
-        inventory = self.inventory(holding)
-        if inventory is None:
+        return self.newest(holding)[0]
+
+    def newest(self, holding: HoldingId) -> tuple[ocfl.Inventory, bytes]:
+        """As `required`, and the inventory's bytes."""
+        found = self._newest(holding)
+        if found is None:
             raise NotFound(
                 "is not held",
                 where=f"{holding} in root {self.name}",
                 remedy="check the identifier with `sonotheque find`",
             )
-        return inventory
+        return found
+
+    def _newest(self, holding: HoldingId) -> tuple[ocfl.Inventory, bytes] | None:
+        name = ocfl.object_path(holding)
+        if not self.shows(name):
+            return None
+        inventory, document = self.read_inventory(name)
+        if inventory.id != holding:
+            raise Corrupt(f"holds {inventory.id}", where=self.place_of(name), remedy=HEAL)
+        return inventory, document
 
     def _lacks(self, source: Source, holding: HoldingId) -> tuple[ocfl.Inventory, int]:
         """The inventory of `source`, and the version of it that this root is at: 0 where it has

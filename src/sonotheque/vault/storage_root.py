@@ -13,9 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from sonotheque.store import files
-from sonotheque.vault import layouts
+from sonotheque.vault import layouts, ocfl
 from sonotheque.vault.inventory_rules import Problem
-from sonotheque.vault.validation import PROBLEMS_MAX, REGISTERED_EXTENSIONS, declaration
+from sonotheque.vault.validation import (
+    OBJECT_PREFIX,
+    PROBLEMS_MAX,
+    REGISTERED_EXTENSIONS,
+    declaration,
+)
 
 PREFIX = "ocfl_"
 LAYOUT_NAME = "ocfl_layout.json"
@@ -35,9 +40,12 @@ class StorageRoot:
     problems: list[Problem] = field(default_factory=list)
     _layout: layouts.Layout | None = None
     _depths: set[bool] = field(default_factory=set)
+    _ends: int = 0
+    """Objects and other storage roots that the walk has come to."""
 
     def objects(self) -> Iterator[str]:
-        """The path of every object below the root, in order, in bounded memory."""
+        """The path of every object below the root, in order, in bounded memory. A storage root
+        that lies within this one is told, and not gone into."""
         yield from self._below("")
         if len(self._depths) > 1:
             message = "has objects at its top and deeper down"
@@ -70,19 +78,34 @@ class StorageRoot:
         prefix = f"{directory}/" if directory else ""
         for link in sorted(links):
             self._note("E090", "is a symbolic link", f"{prefix}{link}")
-        if directory and (
-            any(name.startswith("0=") for name in names) or "inventory.json" in names
-        ):
+        declared = [name for name in names if name.startswith("0=")]
+        if directory and (declared or ocfl.INVENTORY in names):
+            self._ends += 1
+            if ocfl.INVENTORY not in names and _of_roots(declared):
+                self._note("E074", "is a storage root within a storage root", directory)
+                return
             self._depths.add("/" in directory)
             yield directory
             return
         if directory and not (names or below or links):
             self._note("E073", "is an empty directory", directory)
-        for name in sorted(names) if directory else ():
-            self._note("E072", "is a file that is in no object", f"{prefix}{name}")
+        if directory:
+            self._loose(directory, sorted(names), on_the_way=bool(below))
         for name in sorted(below):
+            before = self._ends
             if directory or name != _EXTENSIONS:
                 yield from self._below(f"{prefix}{name}")
+                if not directory and self._ends == before:
+                    self._note("E088", "is a directory without any object", name)
+
+    def _loose(self, directory: str, names: list[str], *, on_the_way: bool) -> None:
+        """Note the files `names` of a directory that is no object."""
+        for name in names:
+            self._note("E072", "is a file that is in no object", f"{directory}/{name}")
+            if on_the_way:
+                self._note("E084", "lies on the way to objects", f"{directory}/{name}")
+        if names and not on_the_way:
+            self._note("E085", "ends in no object", directory)
 
     def _note(self, code: str, message: str, where: str) -> None:
         if len(self.problems) < PROBLEMS_MAX:
@@ -141,6 +164,13 @@ def open_root(path: Path) -> StorageRoot:
     root._read_layout()
     root._read_extensions()
     return root
+
+
+def _of_roots(declared: list[str]) -> bool:
+    return all(
+        name.startswith(f"0={PREFIX}") and not name.startswith(f"0={OBJECT_PREFIX}")
+        for name in declared
+    )
 
 
 def _json(path: Path) -> Mapping[str, Any] | None:

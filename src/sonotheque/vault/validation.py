@@ -106,6 +106,10 @@ def declaration(
     if len(declared) != 1:
         code, what = ("several", "several declarations") if declared else ("none", "no declaration")
         problems.append(Problem(codes[code], f"has {what} of a version of OCFL", ""))
+    for name in () if declared else names:
+        if re.fullmatch(rf".*{prefix}\d+\.\d+", name):
+            message = "is no declaration, which is called 0= and what it declares"
+            problems.append(Problem(codes["format"], message, name))
     spec = ""
     for name in declared:
         value = name[2:]
@@ -125,11 +129,11 @@ def declaration(
     return spec, problems
 
 
-_OBJECT = {"none": "E003", "several": "E003", "type": "E005", "value": "E006"} | {
+_OBJECT = {"format": "E002", "none": "E003", "several": "E003", "type": "E005", "value": "E006"} | {
     "version": "E004",
     "content": "E007",
 }
-_ROOT = {"none": "E069", "several": "E076", "type": "E078", "value": "E079"} | {
+_ROOT = {"format": "E075", "none": "E069", "several": "E076", "type": "E078", "value": "E079"} | {
     "version": "E077",
     "content": "E080",
 }
@@ -170,6 +174,10 @@ class _Object:
         self.spec = spec or self.spec
         if ocfl.INVENTORY not in self.files:
             self._note("E063", "there is no inventory", ocfl.INVENTORY)
+            for name in top:
+                # A stem of its own: a digest file is called inventory.json.sha512.
+                if name.casefold().partition(".")[0] == "inventory" and name.count(".") < 2:
+                    self._note("E034", f"an inventory is called {ocfl.INVENTORY}", name)
             return
         self.document = self._read(ocfl.INVENTORY)
         if self.document is None:
@@ -221,6 +229,10 @@ class _Object:
                 is_version = _VERSION_LIKE.fullmatch(name) is not None
                 what = "version that the inventory" if is_version else "directory that an object"
                 self._note("E046" if is_version else "E001", f"is a {what} does not have", name)
+                for path in self.within[name]:
+                    if path.rpartition("/")[2].startswith(f"0={OBJECT_PREFIX}"):
+                        message = "is an object within an object"
+                        self._note("E082", message, path.rpartition("/")[0])
         for name in sorted(self.within.get("extensions", ())):
             if name.count("/") == 1 and name in self.files:
                 self._note("E067", "is a file among the extensions", name)
@@ -250,6 +262,10 @@ class _Object:
                 self.apart.add(name)
             elif name not in known:
                 self._note("E015", "is a file that a version does not have", name)
+        if content not in self.directories and any(
+            path.startswith(f"{content}/") for path in newest.manifest
+        ):
+            self._note("E016", "has content in the manifest, and no content directory", version)
         if content in self.directories and not inside:
             self._note("W003", "is a content directory with nothing in it", content)
 
