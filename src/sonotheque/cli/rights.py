@@ -115,7 +115,7 @@ def _permit(arguments: Namespace, status: Status) -> Answer:
             where=arguments.licence,
             remedy="give a Creative Commons URL or an SPDX identifier, or --basis and --use",
         )
-    basis = Basis(arguments.basis) if arguments.basis else Basis.LICENCE if licence else None
+    basis = Basis(arguments.basis) if arguments.basis else licence.basis if licence else None
     with archives.open_archive(arguments.archive) as archive:
         entry = Statement(
             recording=_one(archive, arguments.which),
@@ -128,7 +128,7 @@ def _permit(arguments: Namespace, status: Status) -> Answer:
             begins_at=_day(arguments.begins_at),
             ends_at=_day(arguments.ends_at),
             layers=tuple(map(Layer, dict.fromkeys(arguments.layers))),
-            territories=tuple(arguments.territories),
+            territories=tuple(arguments.territories) or (licence.territories if licence else ()),
             territories_except=tuple(arguments.territories_except),
             article=arguments.article,
             procedure=Procedure(arguments.procedure) if arguments.procedure else None,
