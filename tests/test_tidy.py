@@ -55,6 +55,7 @@ OF_NO_ONE_MODULE = {
     "tests/test_tidy.py": "the house rules",
     "tests/test_licences.py": "the dependencies",
     "tests/torture/test_torture.py": "everything that writes, by violence",
+    "tests/rights/test_rollback.py": "the ledger, after it came back from an older copy",
     "tests/test_docs.py": "the handbook and the command line",
     "tests/vault/test_radosgw.py": "storage roots on Ceph",
     "tests/decades/test_decade.py": "the vault, over ten simulated years",

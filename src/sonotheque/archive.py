@@ -71,7 +71,9 @@ class Archive:
 
     @cached_property
     def ledger(self) -> Ledger:
-        return Ledger(self.database, self.config.ledger, self.signer)
+        return Ledger(
+            self.database, self.config.ledger, self.signer, newest=self.config.newest_checkpoint
+        )
 
     @cached_property
     def roots(self) -> tuple[Root, ...]:

@@ -100,6 +100,12 @@ class Config:
         return self.directory / "keys"
 
     @property
+    def newest_checkpoint(self) -> Path:
+        """What was signed last. It stands beside the key, so that a ledger which comes back from
+        an older copy does not bring it along."""
+        return self.keys / "newest-checkpoint"
+
+    @property
     def catalogue(self) -> Path:
         return self.directory / "catalogue"
 

@@ -93,7 +93,12 @@ def _remove_database(config: Config) -> None:
 def _refill(archive: Archive, progress: Progress | None) -> Rebuilt:
     for root in archive.roots:
         root.settle()
-    statements = ledger.restore(archive.database, archive.config.ledger, archive.signer.verifier)
+    statements = ledger.restore(
+        archive.database,
+        archive.config.ledger,
+        archive.signer.verifier,
+        newest=archive.config.newest_checkpoint,
+    )
     receipts = Receipts(archive.database)
     deposits: dict[DepositId, Receipt] = {}
     batch: list[tuple[Holding, Recording | None, list[FixityEvent]]] = []

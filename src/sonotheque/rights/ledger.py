@@ -8,7 +8,7 @@ published when the process died is published when the ledger is next opened.
 
 from __future__ import annotations
 
-import re
+import contextlib
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
@@ -16,25 +16,39 @@ from pathlib import Path
 import msgspec
 from sqlalchemy import Connection, Engine, text
 
-from sonotheque.errors import BadInput, Corrupt, Refused, one_line
+from sonotheque.errors import BadInput, Corrupt, NotFound, Refused, one_line
 from sonotheque.model.identifiers import RecordingId
 from sonotheque.model.terms import Statement
-from sonotheque.rights import proof
+from sonotheque.rights import evidence, proof
+from sonotheque.rights.published import (
+    CHECKPOINT_NAME,
+    read_checkpoint,
+    read_signed,
+    read_tile,
+    size_by_tiles,
+    tiles,
+)
+from sonotheque.rights.verification import verified_entries
 from sonotheque.store import db, files, signing
 
-CHECKPOINT_NAME = "checkpoint"
 ENTRY_BYTES_MAX = 65_535
 LOCK_SECONDS_MAX = 30.0
-_TILE_NAME = re.compile(r"(?P<index>(?:x\d{3}/)*\d{3})(?:\.p/(?P<width>\d{1,3}))?")
 
 
 class Ledger:
-    """The ledger of one archive."""
+    """The ledger of one archive, published in `directory`.
 
-    def __init__(self, engine: Engine, directory: Path, signer: signing.Signer) -> None:
+    `newest` is a file that keeps the newest checkpoint that was ever signed, beside the key and
+    not beside the ledger: what went back to an older copy is not signed on.
+    """
+
+    def __init__(
+        self, engine: Engine, directory: Path, signer: signing.Signer, *, newest: Path
+    ) -> None:
         self._engine = engine
         self._directory = directory
         self._signer = signer
+        self._newest_path = newest
         db.apply_schema(engine, resources.files(__package__).joinpath("ledger.sql").read_text())
 
     def append(self, statements: Sequence[Statement]) -> tuple[Statement, ...]:
@@ -45,6 +59,7 @@ class Ledger:
         """
         with files.exclusive(self._lock, wait_seconds=LOCK_SECONDS_MAX):
             with self._engine.begin() as connection:
+                self._check_newest(connection)
                 numbered = _insert(connection, statements)
             self._publish()
         return numbered
@@ -82,6 +97,45 @@ class Ledger:
         """The newest signed checkpoint."""
         return self._checkpoint_path.read_text(encoding="utf-8")
 
+    def prove(self, number: int) -> evidence.InclusionProof:
+        """That the entry with that number is in the log of the newest checkpoint.
+
+        Raises NotFound where there is none.
+        """
+        with files.exclusive(self._lock, wait_seconds=LOCK_SECONDS_MAX):
+            self._publish()
+            size, _ = self._published()
+            if not 0 < number <= size:
+                raise not_there(number)
+            with self._engine.connect() as connection:
+                ((_, entry),) = _entries(connection, number - 1, number)
+            made = evidence.InclusionProof(
+                index=number - 1,
+                path=tuple(proof.inclusion_path(number - 1, size, self._tiles(size))),
+                checkpoint=self.checkpoint(),
+                extra=entry,
+            )
+        evidence.verify_inclusion(made, [self._signer.verifier])
+        return made
+
+    def prove_growth(self, older: evidence.Checkpoint) -> evidence.ConsistencyProof:
+        """That the log of the newest checkpoint begins with that of `older`.
+
+        Raises Corrupt where it does not.
+        """
+        with files.exclusive(self._lock, wait_seconds=LOCK_SECONDS_MAX):
+            self._publish()
+            size, root = self._published()
+            if older.size > size:
+                raise Corrupt(
+                    f"the checkpoint is of {older.size} entries, and the ledger has {size}",
+                    remedy="keep that checkpoint: it proves that the archive has lost entries",
+                )
+            path = tuple(proof.consistency_path(older.size, size, self._tiles(size)))
+            checkpoint = self.checkpoint()
+        evidence.check_consistent(older.size, older.root, size, root, path)
+        return evidence.ConsistencyProof(old=older.size, path=path, checkpoint=checkpoint)
+
     def verify(self) -> int:
         """Re-read and re-hash everything that is published; the number of entries.
 
@@ -91,8 +145,8 @@ class Ledger:
 
     def heal(self) -> None:
         """Write the published files again from the sequencer. A checkpoint that does not hold is
-        signed anew, for as many entries as there are tiles: the same key over the same tree makes
-        the same bytes.
+        signed anew, as it was kept beside the key, or else for as many entries as there are
+        tiles: the same key over the same tree makes the same bytes.
 
         Raises Corrupt, having written nothing, where the sequencer's own entries do not hash to
         the signed checkpoint, or, without one, to the tiles.
@@ -101,22 +155,24 @@ class Ledger:
             files.exclusive(self._lock, wait_seconds=LOCK_SECONDS_MAX),
             self._engine.connect() as connection,
         ):
-            signed = self._signed()
-            size = signed[0] if signed else _size_by_tiles(self._directory)
+            kept = self._signed(self._newest_path)
+            signed = self._signed(self._checkpoint_path)
+            known = signed or kept
+            size = known[0] if known else size_by_tiles(self._directory)
             hashes = [hash_ for _, hash_ in _leaf_hashes(connection, 0, size)]
             entries = [proof.leaf_hash(entry) for _, entry in _entries(connection, 0, size)]
             found = proof.subtree_root(hashes) if hashes else proof.EMPTY_ROOT
-            root = signed[1] if signed else proof.tree_root(size, self._tile)
+            root = known[1] if known else proof.tree_root(size, self._tiles(size))
             if len(hashes) != size or hashes != entries or found != root:
                 raise _contradicted(self._directory)
             self._write_tiles(connection, 0, size)
-            if not signed:
-                self._write_checkpoint(size, root)
+            if not signed or not kept:
+                self._sign(size, root)
 
-    def _signed(self) -> tuple[int, bytes] | None:
-        """What the checkpoint says; None where there is none that holds."""
+    def _signed(self, path: Path) -> tuple[int, bytes] | None:
+        """What the checkpoint in that file says; None where there is none that holds."""
         try:
-            return read_checkpoint(self._directory, self._signer.verifier)
+            return read_signed(path, self._signer.verifier)
         except Corrupt:
             return None
 
@@ -131,34 +187,73 @@ class Ledger:
 
     def _publish(self) -> None:
         with self._engine.connect() as connection:
+            self._check_newest(connection)
             size = _size(connection)
             published, root = self._published()
-            if published > size:
-                raise Corrupt(
-                    f"the ledger has {published} signed entries, the database {size}",
-                    where=str(self._directory),
-                    remedy="the database is older than the ledger: run `sonotheque rebuild`",
-                )
-            if published == size and self._checkpoint_path.exists():
+            if published == size and self._newest_path.exists() and self._checkpoint_path.exists():
                 return
-            if proof.tree_root(published, self._tile) != root:
+            if proof.tree_root(published, self._tiles(published)) != root:
                 raise _contradicted(self._directory)
+            self._check_last_tile(connection, published)
             old = self._write_tiles(connection, published, size)
-        self._write_checkpoint(size, proof.tree_root(size, self._tile))
+        root = proof.tree_root(size, self._tiles(size))
+        self._check_grown(size)
+        self._sign(size, root)
         for path in old:
             path.unlink(missing_ok=True)
 
-    def _write_checkpoint(self, size: int, root: bytes) -> None:
+    def _check_newest(self, connection: Connection) -> None:
+        """Raises Corrupt where more was signed than the database has."""
+        size = _size(connection)
+        published, _ = self._published()
+        newest, _ = self._newest()
+        if published > size:
+            raise Corrupt(
+                f"the ledger has {published} signed entries, the database {size}",
+                where=str(self._directory),
+                remedy="the database is older than the ledger: run `sonotheque rebuild`",
+            )
+        if newest > size:
+            raise Corrupt(
+                f"{newest} entries were signed, and there are {size}: this is an older copy",
+                where=str(self._directory),
+                remedy="bring the ledger directory back from a mirror, then run"
+                " `sonotheque rebuild`; nothing is signed before that",
+            )
+
+    def _check_last_tile(self, connection: Connection, published: int) -> None:
+        """Raises Corrupt where the database's last published entries are not those of the tiles."""
+        index = (published - 1) // proof.TILE_WIDTH
+        start = max(0, index * proof.TILE_WIDTH)
+        hashes = [hash_ for _, hash_ in _leaf_hashes(connection, start, published)]
+        if hashes and hashes != self._tiles(published)(0, index, len(hashes)):
+            raise _contradicted(self._directory)
+
+    def _check_grown(self, size: int) -> None:
+        """Raises Corrupt where the tiles do not begin with what was signed before."""
+        newest, root = self._newest()
+        if newest and proof.range_root(0, newest, self._tiles(size)) != root:
+            raise _contradicted(self._directory)
+
+    def _sign(self, size: int, root: bytes) -> None:
+        """Sign what is on the disk. It is remembered beside the key before anybody can see it."""
         body = proof.checkpoint_text(self._signer.verifier.name, size, root)
-        _replace(self._checkpoint_path, self._signer.sign(body).encode())
+        note = self._signer.sign(body).encode()
+        _replace(self._newest_path, note)
+        _replace(self._checkpoint_path, note)
+
+    def _newest(self) -> tuple[int, bytes]:
+        if not self._newest_path.exists():
+            return 0, proof.EMPTY_ROOT
+        return read_signed(self._newest_path, self._signer.verifier)
 
     def _published(self) -> tuple[int, bytes]:
         if not self._checkpoint_path.exists():
             return 0, proof.EMPTY_ROOT
         return read_checkpoint(self._directory, self._signer.verifier)
 
-    def _tile(self, level: int, index: int, width: int) -> list[bytes]:
-        return read_tile(self._directory, level, index, width)
+    def _tiles(self, size: int) -> proof.Tile:
+        return tiles(self._directory, size)
 
     def _write_tiles(self, connection: Connection, old: int, new: int) -> list[Path]:
         """Write the tiles that entries `old` … `new` change; the partial tiles they replace."""
@@ -171,7 +266,7 @@ class Ledger:
             hashes = []
             if old_count > start:
                 index, width = divmod(old_count, proof.TILE_WIDTH)
-                hashes = self._tile(level, index, width)
+                hashes = read_tile(self._directory, level, index, width)
                 replaced.append(self._directory / proof.tile_path(level, index, width))
             hashes += fresh
             fresh = []
@@ -208,72 +303,12 @@ def _replace(path: Path, content: bytes) -> None:
     files.replace(path, content)
 
 
-def read_checkpoint(directory: Path, verifier: signing.Verifier) -> tuple[int, bytes]:
-    """Size and root of the checkpoint in `directory`. Raises Corrupt where it does not hold."""
-    path = directory / CHECKPOINT_NAME
-    try:
-        body = signing.verify(path.read_bytes().decode(), verifier)
-        origin, size, root = proof.parse_checkpoint(body)
-        if origin != verifier.name:
-            raise ValueError(f"it is of the log {origin}")
-    except (OSError, ValueError) as error:
-        raise Corrupt(
-            "the ledger's checkpoint cannot be read",
-            where=str(path),
-            remedy="run `sonotheque audit --heal`, or restore the ledger directory from a mirror",
-        ) from error
-    return size, root
-
-
-def _size_by_tiles(directory: Path) -> int:
-    """How many entries the tiles of `directory` are of, by their names (see `proof.tile_path`)."""
-    base = directory / "tile" / "0"
-    size = 0
-    for path in base.rglob("*"):
-        match = _TILE_NAME.fullmatch(path.relative_to(base).as_posix())
-        if match and path.is_file():
-            index, width = match["index"].replace("/", "").replace("x", ""), match["width"]
-            size = max(size, int(index) * proof.TILE_WIDTH + int(width or proof.TILE_WIDTH))
-    return size
-
-
-def read_tile(directory: Path, level: int, index: int, width: int) -> list[bytes]:
-    """The hashes of one tile. Raises Corrupt where the file is missing or has another size."""
-    path = directory / proof.tile_path(level, index, width)
-    try:
-        hashes = proof.split_tile(path.read_bytes())
-    except OSError:
-        hashes = []
-    if len(hashes) != width or len(hashes[-1]) != proof.HASH_BYTES:
-        raise Corrupt(
-            "a tile of the ledger is missing or damaged",
-            where=str(path),
-            remedy="restore the ledger directory from a mirror",
-        )
-    return hashes
-
-
-def read_bundle(directory: Path, index: int, width: int) -> list[bytes]:
-    """The entries of one bundle, each checked against its leaf hash. Raises Corrupt."""
-    path = directory / proof.tile_path("entries", index, width)
-    try:
-        entries = proof.split_bundle(path.read_bytes())
-    except (OSError, ValueError):
-        entries = []
-    if [proof.leaf_hash(entry) for entry in entries] != read_tile(directory, 0, index, width):
-        raise Corrupt(
-            "entries of the ledger do not match their hashes",
-            where=str(path),
-            remedy="restore the ledger directory from a mirror",
-        )
-    return entries
-
-
-def restore(engine: Engine, directory: Path, verifier: signing.Verifier) -> int:
+def restore(engine: Engine, directory: Path, verifier: signing.Verifier, *, newest: Path) -> int:
     """Fill an empty sequencer from the published files; the number of entries restored.
 
-    Raises Corrupt, having restored nothing, where the entries do not hash to every tile and
-    the signed root, and Refused where the sequencer is not empty.
+    A checkpoint that was signed and did not get into `directory`, since the process died, is
+    found in `newest`. Raises Corrupt, having restored nothing, where the entries do not hash to
+    every tile and the signed root, and Refused where the sequencer is not empty.
     """
     db.apply_schema(engine, resources.files(__package__).joinpath("ledger.sql").read_text())
     number = 0
@@ -284,42 +319,18 @@ def restore(engine: Engine, directory: Path, verifier: signing.Verifier) -> int:
                 where=str(engine.url.database),
                 remedy="move the database away, then run `sonotheque rebuild` again",
             )
+        _catch_up(directory, verifier, newest)
         for number, entry in enumerate(verified_entries(directory, verifier), 1):
             _insert_row(connection, number, decode_entry(entry, number).recording, entry)
     return number
 
 
-def verified_entries(directory: Path, verifier: signing.Verifier) -> Iterator[bytes]:
-    """The published entries, in order.
-
-    Raises Corrupt, at the latest after the last of them, where bundles, tiles of every level and
-    the signed checkpoint do not all agree.
-    """
-    size, root = read_checkpoint(directory, verifier)
-    roots = []
-    for start in range(0, size, proof.TILE_WIDTH):
-        width = min(proof.TILE_WIDTH, size - start)
-        entries = read_bundle(directory, start // proof.TILE_WIDTH, width)
-        # Full tiles are perfect subtrees, so the log's root is the root over theirs.
-        roots.append(proof.subtree_root([proof.leaf_hash(entry) for entry in entries]))
-        yield from entries
-    if (proof.subtree_root(roots) if roots else proof.EMPTY_ROOT) != root:
-        raise _contradicted(directory)
-    _check_upper_tiles(directory, roots[: size // proof.TILE_WIDTH])
-
-
-def _check_upper_tiles(directory: Path, hashes: Sequence[bytes]) -> None:
-    """Check the tiles above the leaves; `hashes` are those of level 1."""
-    level = 1
-    while hashes:
-        roots = []
-        for start in range(0, len(hashes), proof.TILE_WIDTH):
-            tile = list(hashes[start : start + proof.TILE_WIDTH])
-            if read_tile(directory, level, start // proof.TILE_WIDTH, len(tile)) != tile:
-                raise _contradicted(directory)
-            if len(tile) == proof.TILE_WIDTH:
-                roots.append(proof.subtree_root(tile))
-        level, hashes = level + 1, roots
+def _catch_up(directory: Path, verifier: signing.Verifier, newest: Path) -> None:
+    with contextlib.suppress(Corrupt):  # no such file, or tiles that are not there
+        size, root = read_signed(newest, verifier)
+        published, _ = read_checkpoint(directory, verifier)
+        if size > published and proof.tree_root(size, tiles(directory, size)) == root:
+            _replace(directory / CHECKPOINT_NAME, newest.read_bytes())
 
 
 def _contradicted(directory: Path) -> Corrupt:
@@ -327,6 +338,12 @@ def _contradicted(directory: Path) -> Corrupt:
         "entries or tiles of the ledger do not hash to its signed checkpoint",
         where=str(directory),
         remedy="restore the ledger directory from a mirror",
+    )
+
+
+def not_there(number: int) -> NotFound:
+    return NotFound(
+        "is not in the ledger", where=f"entry {number}", remedy="see `sonotheque rights show`"
     )
 
 

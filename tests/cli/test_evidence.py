@@ -1,0 +1,155 @@
+"""`rights prove` and `rights verify`: a proof checks with nothing else of the archive."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tlog_scales import signing as oracle_signing
+from tlog_scales import tlog as oracle
+
+from sonotheque import archive as archives
+from sonotheque.rights.ledger import encode_entry
+from sonotheque.store import signing
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def archive(filled: Path, tmp_path: Path) -> Path:
+    """A copy of the filled archive, to be written to."""
+    return Path(shutil.copytree(filled, tmp_path / "archive"))
+
+
+def _key(archive: Path) -> str:
+    return (archive / "keys/signing.pub").read_text().strip()
+
+
+def _entry(run: Run, archive: Path, name: str = "Anna") -> int:
+    _, out, _ = run("find", "FRZ031400123", "--json", "--archive", archive)
+    which = json.loads(out)["recordings"][0]["id"]
+    code, out, _ = run(
+        *("rights", "grant", which, "--by", name, "--evidence", "a letter"),
+        *("--licence", "CC-BY-4.0", "--json", "--archive", archive),
+    )
+    assert code == 0
+    return int(json.loads(out)["statement"]["id"])
+
+
+def test_a_proof_is_checked_with_nothing_else_of_the_archive(
+    run: Run, archive: Path, tmp_path: Path
+) -> None:
+    number, out = _entry(run, archive), tmp_path / "one.tlog-proof"
+    code, said, _ = run("rights", "prove", number, "--out", out, "--archive", archive)
+    assert code == 0
+    key = _key(archive)
+    assert key in said
+    with archives.open_archive(archive) as opened:
+        statement = opened.ledger.statement(number)
+    assert statement
+    shutil.rmtree(archive)
+    code, said, _ = run("rights", "verify", out, "--key", key)
+    assert code == 0
+    assert f"Entry {number} is in the log" in said
+    assert "Anna" in said
+    code, said, _ = run("rights", "verify", out, "--key", key, "--json")
+    document = json.loads(said)
+    assert (document["entry"], document["statement"]["issuer"]) == (number, "Anna")
+    # The same file, by an independent implementation and the statement itself.
+    head, note = out.read_text().split("\n\n", 1)
+    lines = [line for line in head.split("\n") if " " not in line][1:]
+    checkpoint = oracle.Checkpoint.from_text(note)
+    checkpoint.verify(oracle_signing.Vkey.from_string(key))
+    path = [oracle_signing.NoteSignature.from_line(f"— x {line}") for line in lines]
+    hashes = [one.key_id.to_bytes(4) + one.payload for one in path]
+    found = oracle.InclusionProof(number - 1, checkpoint.size, hashes)
+    found.check(hashlib.sha256(b"\0" + encode_entry(statement)).digest(), checkpoint.root_hash)
+
+
+def test_bad_proofs_are_one_line_each(
+    run: Run, fails: Callable[..., str], archive: Path, tmp_path: Path
+) -> None:
+    number, out = _entry(run, archive), tmp_path / "one.tlog-proof"
+    run("rights", "prove", number, "--out", out, "--archive", archive)
+    key, whole = _key(archive), out.read_text()
+    bad = tmp_path / "bad.tlog-proof"
+    name, seed = key.split("+")[0], 3
+    other = signing.create_key(tmp_path / "keys", "other").verifier.text()
+    second = signing.Verifier(name, bytes([seed]) * 32).text()
+    cases = [
+        (2, "", "is no proof", key),
+        (2, "ID3\x04", "is no proof", key),
+        (1, whole[: len(whole) // 3], "ends too early", key),
+        (1, whole[:-4], "ends too early", key),
+        (1, whole.replace("extra eyJ", "extra eyA"), "does not lead to the signed root", key),
+        (1, whole.replace(f"index {number - 1}", "index 0"), "", key),
+        (1, whole, f"about the log '{name}'", other),
+        (1, whole, "another key", second),
+        (2, whole, "verifier key", "nonsense"),
+        (2, whole, "verifier key", "\0"),
+    ]
+    for code, content, why, with_key in cases:
+        bad.write_text(content)
+        line = fails(code, "rights", "verify", bad, "--key", with_key)
+        assert why in line
+        assert str(bad) in line or "verifier key" in line
+    bad.write_bytes(b"\xff\xfe" + os.urandom(99))
+    assert "no text" in fails(1, "rights", "verify", bad, "--key", key)
+    assert "does not exist" in fails(2, "rights", "verify", tmp_path / "none", "--key", key)
+    fails(1, "rights", "prove", 999, "--out", bad, "--archive", archive)
+    fails(2, "rights", "prove", "--out", bad, "--archive", archive)
+    fails(2, "rights", "prove", 1, "--since", out, "--out", bad, "--archive", archive)
+    fails(2, "rights", "prove", 1, "--out", tmp_path / "no/where", "--archive", archive)
+
+
+def test_growth_is_proved_to_whoever_kept_a_checkpoint(
+    run: Run, fails: Callable[..., str], archive: Path, tmp_path: Path
+) -> None:
+    kept = Path(shutil.copy(archive / "ledger/checkpoint", tmp_path / "kept"))
+    _entry(run, archive)
+    out = tmp_path / "growth"
+    code, _, _ = run("rights", "prove", "--since", kept, "--out", out, "--archive", archive)
+    assert code == 0
+    key = archive / "keys/signing.pub"
+    code, said, _ = run("rights", "verify", out, "--key", key, "--since", kept)
+    assert code == 0
+    assert "only grew" in said
+    assert "--since" in fails(2, "rights", "verify", out, "--key", key)
+    assert "older checkpoint" in fails(
+        2, "rights", "verify", out, "--key", key, "--since", archive / "ledger/checkpoint"
+    )
+    code, said, _ = run(
+        "rights", "verify", archive / "ledger", "--key", key, "--since", kept, "--json"
+    )
+    assert code == 0
+    assert json.loads(said)["since"] == json.loads(said)["size"] - 1
+
+
+def test_a_whole_ledger_is_verified_and_damage_is_named(
+    run: Run, fails: Callable[..., str], archive: Path, tmp_path: Path
+) -> None:
+    number = _entry(run, archive)
+    mirror = Path(shutil.copytree(archive / "ledger", tmp_path / "mirror"))
+    key = archive / "keys/signing.pub"
+    code, said, _ = run("rights", "verify", mirror, "--key", key)
+    assert code == 0
+    assert f"{number} entries" in said
+    bundle = mirror / f"tile/entries/000.p/{number}"
+    content = bytearray(bundle.read_bytes())
+    content[-3] ^= 4
+    bundle.write_bytes(content)
+    code, said, _ = run("rights", "verify", mirror, "--key", key)
+    assert code == 1
+    assert f"entry {number} is not what was signed" in " ".join(said.split())
+    code, said, _ = run("rights", "verify", mirror, "--key", key, "--json")
+    assert [(f["code"], f["where"]) for f in json.loads(said)["findings"]] == [
+        ("ledger.entry", str(bundle))
+    ]
+    (mirror / "checkpoint").write_text("nonsense")
+    fails(1, "rights", "verify", mirror, "--key", key)
+    fails(2, "rights", "verify", tmp_path, "--key", key)
