@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from sonotheque.cli.parser import build_parser
-from sonotheque.config import Attestation, Limits, Root
+from sonotheque.config import Attestation, Limits, Root, Witness, Witnessed
 from sonotheque.deposit.statements import DeclaredDescription, DeclaredStatement
 from sonotheque.model.terms import Basis, Use
 from sonotheque.selection.policy import Policy
@@ -391,7 +391,7 @@ def test_the_handbook_has_every_option(command: str) -> None:
 @pytest.mark.parametrize(
     ("page", "values"),
     [
-        ("configuration.md", (Limits, Root, Attestation)),
+        ("configuration.md", (Limits, Root, Attestation, Witness, Witnessed)),
         ("deposit.md", (DeclaredStatement, DeclaredDescription)),
         ("select.md", (Policy,)),
     ],

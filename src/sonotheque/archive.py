@@ -22,8 +22,10 @@ from sonotheque.matching.index import FingerprintIndex
 from sonotheque.model.identifiers import HoldingId, RecordingId, holding_id_of
 from sonotheque.model.music import Fingerprints, Recording
 from sonotheque.model.terms import Decision, Use
+from sonotheque.rights.cosigning import Cosigner, Witnesses
 from sonotheque.rights.decision import decide, decide_all
 from sonotheque.rights.ledger import Ledger
+from sonotheque.rights.witness import Witness
 from sonotheque.store import db, files, signing
 from sonotheque.vault import replicas
 from sonotheque.vault.audit import Audit
@@ -72,8 +74,32 @@ class Archive:
     @cached_property
     def ledger(self) -> Ledger:
         return Ledger(
-            self.database, self.config.ledger, self.signer, newest=self.config.newest_checkpoint
+            self.database,
+            self.config.ledger,
+            self.signer,
+            newest=self.config.newest_checkpoint,
+            witnesses=self.witnesses,
         )
+
+    @property
+    def witnesses(self) -> Witnesses:
+        """Who is asked to cosign the ledger."""
+        key = signing.Kind.COSIGNATURE
+        return Witnesses(
+            tuple(
+                Cosigner(one.url, signing.parse_verifier(one.key, key))
+                for one in self.config.witnesses
+            )
+        )
+
+    @cached_property
+    def witness(self) -> Witness | None:
+        """This archive as a witness of others' logs; None where archive.toml names none."""
+        if not self.config.witnessed:
+            return None
+        watched = [signing.parse_verifier(log.key) for log in self.config.witnessed]
+        signer = signing.witness_key(self.config.keys, self.signer.verifier.name)
+        return Witness(self.config.witness_memory, signer, watched)
 
     @cached_property
     def roots(self) -> tuple[Root, ...]:

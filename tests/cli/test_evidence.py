@@ -14,7 +14,7 @@ from tlog_scales import signing as oracle_signing
 from tlog_scales import tlog as oracle
 
 from sonotheque import archive as archives
-from sonotheque.rights.ledger import encode_entry
+from sonotheque.rights.entries import encode_entry
 from sonotheque.store import signing
 
 Run = Callable[..., tuple[int, str, str]]
@@ -153,3 +153,32 @@ def test_a_whole_ledger_is_verified_and_damage_is_named(
     (mirror / "checkpoint").write_text("nonsense")
     fails(1, "rights", "verify", mirror, "--key", key)
     fails(2, "rights", "verify", tmp_path, "--key", key)
+
+
+def test_witnesses_are_asked_and_told_of(run: Run, archive: Path, tmp_path: Path) -> None:
+    code, said, _ = run("rights", "witnesses", "--archive", archive)
+    assert code == 0
+    assert "Nobody cosigns" in said
+    gone = signing.Verifier("gone", bytes(32), signing.Kind.COSIGNATURE).text()
+    with (archive / "archive.toml").open("a") as file:
+        file.write(f'\n[[witness]]\nurl = "http://127.0.0.1:9/w"\nkey = "{gone}"\n')
+        file.write(f'\n[[witnessed]]\nkey = "{_key(archive)}"\n')
+    code, said, _ = run("rights", "witnesses", "--json", "--archive", archive)
+    document = json.loads(said)
+    assert code == 1
+    assert [(w["witness"], w["at"]) for w in document["witnesses"]] == [("gone", "")]
+    assert document["key"] == (archive / "keys/witness.pub").read_text().strip()
+    assert document["witnessed"] == {_key(archive).split("+")[0]: 0}
+    code, said, _ = run("rights", "witnesses", "--archive", archive)
+    assert "gone has not" in said
+    assert document["key"] in said
+    # A takedown is in force all the same, and says who has not cosigned.
+    _, out, _ = run("find", "FRZ031400123", "--json", "--archive", archive)
+    which = json.loads(out)["recordings"][0]["id"]
+    code, _, err = run(
+        *("rights", "takedown", which, "--by", "A", "--evidence", "e", "--archive", archive)
+    )
+    assert code == 0
+    assert "gone has not cosigned" in err
+    code, _, _ = run("rights", "decide", which, "stream", "--archive", archive)
+    assert code == 1

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sonotheque.rights import proof
+from sonotheque.rights.cosigning import Cosigner
+from sonotheque.rights.witness import Witness
 from sonotheque.store import signing
 
 
@@ -54,6 +59,60 @@ class Logs:
         content = bytearray(path.read_bytes())
         content[bit // 8] ^= 1 << bit % 8
         path.write_bytes(content)
+
+
+class Served:
+    """A witness behind HTTP on loopback. `unwell` makes it answer what it should not."""
+
+    def __init__(self, witness: Witness) -> None:
+        self.witness = witness
+        self.unwell: tuple[int, bytes] | None = None
+        self.asked: list[str] = []
+        served = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                note = served.witness.checkpoint(self.path.split("/")[-2])
+                self.answer(200 if note else 404, (note or "").encode())
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                reply = served.witness.add_checkpoint(body, 1_800_000_000)
+                self.answer(reply.status, reply.text.encode())
+
+            def answer(self, status: int, body: bytes) -> None:
+                served.asked.append(f"{self.command} {self.path}")
+                status, body = served.unwell or (status, body)
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    @property
+    def cosigner(self) -> Cosigner:
+        port = self.server.server_address[1]
+        return Cosigner(f"http://127.0.0.1:{port}/witness", self.witness.verifier)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Witness], Served]]:
+    """Serve witnesses until the test is over."""
+    served: list[Served] = []
+
+    def start(witness: Witness) -> Served:
+        served.append(Served(witness))
+        return served[-1]
+
+    yield start
+    for one in served:
+        one.server.shutdown()
+        one.server.server_close()
 
 
 @pytest.fixture(scope="session")

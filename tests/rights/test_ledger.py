@@ -18,13 +18,8 @@ from hypothesis import strategies as st
 from sonotheque.errors import BadInput, Corrupt, Refused, SonothequeError
 from sonotheque.model.terms import Statement
 from sonotheque.rights import proof
-from sonotheque.rights.ledger import (
-    ENTRY_BYTES_MAX,
-    _insert,
-    decode_entry,
-    encode_entry,
-    restore,
-)
+from sonotheque.rights.entries import ENTRY_BYTES_MAX, decode_entry, encode_entry
+from sonotheque.rights.ledger import _insert, restore
 from sonotheque.rights.published import read_checkpoint
 from sonotheque.store import signing
 

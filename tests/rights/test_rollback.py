@@ -14,7 +14,8 @@ import pytest
 
 from sonotheque.errors import Corrupt, NotFound
 from sonotheque.rights import evidence
-from sonotheque.rights.ledger import _insert, decode_entry
+from sonotheque.rights.entries import decode_entry
+from sonotheque.rights.ledger import _insert
 from sonotheque.rights.published import read_checkpoint, read_signed
 
 _spec = importlib.util.spec_from_file_location("disk", Path(__file__).parents[1] / "disk.py")

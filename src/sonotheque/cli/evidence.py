@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,8 @@ from sonotheque.errors import BadInput, Corrupt, SonothequeError, one_line
 from sonotheque.model.findings import Finding
 from sonotheque.model.terms import Statement
 from sonotheque.rights import evidence, proof
-from sonotheque.rights.ledger import decode_entry
+from sonotheque.rights.cosigning import Cosigner
+from sonotheque.rights.entries import decode_entry
 from sonotheque.rights.published import CHECKPOINT_NAME, read_note, tiles
 from sonotheque.rights.verification import Examination
 from sonotheque.store import files, signing
@@ -59,6 +60,27 @@ class Verified:
     since: int | None = None
     cosigned: tuple[Cosigned, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A witness that was asked to cosign the newest checkpoint. `at` is empty where it has not;
+    `problem` says why."""
+
+    witness: str
+    url: str
+    at: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witnesses:
+    """What `rights witnesses --json` answers: who was asked; and this archive as a witness, its
+    key (null where it is none) and the logs that it watches, with the entries it has cosigned."""
+
+    witnesses: tuple[Asked, ...]
+    key: str | None
+    witnessed: dict[str, int]
 
 
 def prove(arguments: Namespace) -> Answer:
@@ -114,6 +136,42 @@ def verify(arguments: Namespace) -> Answer:
             raise _damaged(error) from error
         checkpoint = evidence.verify_inclusion(found, keys, witnesses)
     return _entry(found, checkpoint)
+
+
+def witnesses(arguments: Namespace) -> Answer:
+    with archives.open_archive(arguments.archive) as archive:
+        archive.ledger.publish()
+        archive.ledger.cosign()
+        note, away = archive.ledger.checkpoint(), archive.ledger.witnesses.away
+        asked = tuple(_asked(one, note, away) for one in archive.ledger.witnesses.cosigners)
+        own = archive.witness
+        document = Witnesses(
+            witnesses=asked,
+            key=own.verifier.text() if own else None,
+            witnessed=own.sizes() if own else {},
+        )
+    lines = [_asked_line(one) for one in asked]
+    if not asked:
+        lines.append("Nobody cosigns this ledger: name a [[witness]] in archive.toml.")
+    if own:
+        lines.append(f"As a witness, this archive is {document.key}")
+        lines += [f"  {name}: {size} entries cosigned" for name, size in document.witnessed.items()]
+    return Answer(
+        document, "\n".join(lines), exit_code=1 if any(not one.at for one in asked) else 0
+    )
+
+
+def _asked(one: Cosigner, note: str, away: Mapping[str, str]) -> Asked:
+    at_s = signing.cosigned_at(note, one.verifier)
+    name = one.verifier.name
+    at = "" if at_s is None or name in away else _time(at_s)
+    return Asked(witness=name, url=one.url, at=at, problem=away.get(name, ""))
+
+
+def _asked_line(one: Asked) -> str:
+    if one.at:
+        return f"✓ {one.witness} cosigned the newest checkpoint on {one.at}"
+    return text.paragraph(f"✗ {one.witness} has not: {one.problem}", indent="  ", first="")
 
 
 def _entry(found: evidence.InclusionProof, checkpoint: evidence.Checkpoint) -> Answer:

@@ -232,6 +232,7 @@ def _proofs(actions: _Commands) -> None:
         metavar="KEY",
         help="the key of a witness that must have cosigned; repeatable",
     )
+    _command(actions, "witnesses", "evidence:witnesses", "who cosigns the ledger, and whose we do")
 
 
 def _publishing(commands: _Commands) -> None:

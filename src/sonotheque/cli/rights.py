@@ -123,6 +123,7 @@ def _append(archive: Archive, entry: Statement) -> Answer:
     if not entry.issuer.strip() or not entry.evidence.strip():
         raise BadInput("is empty", where="--by or --evidence", remedy="say who, and on what ground")
     (appended,) = archive.ledger.append([entry])
+    text.tell_away(archive.ledger.witnesses.away)
     decisions = archive.decisions(entry.recording, utc_now())
     lines = [f"Entered as number {appended.id}:", text.statement(appended), "From now on:"]
     lines += text.decisions(decisions)

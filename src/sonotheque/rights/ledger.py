@@ -13,13 +13,14 @@ from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
-import msgspec
 from sqlalchemy import Connection, Engine, text
 
-from sonotheque.errors import BadInput, Corrupt, NotFound, Refused, one_line
+from sonotheque.errors import Corrupt, NotFound, Refused
 from sonotheque.model.identifiers import RecordingId
 from sonotheque.model.terms import Statement
 from sonotheque.rights import evidence, proof
+from sonotheque.rights.cosigning import Witnesses
+from sonotheque.rights.entries import decode_entry, encode_entry
 from sonotheque.rights.published import (
     CHECKPOINT_NAME,
     read_checkpoint,
@@ -31,7 +32,6 @@ from sonotheque.rights.published import (
 from sonotheque.rights.verification import verified_entries
 from sonotheque.store import db, files, signing
 
-ENTRY_BYTES_MAX = 65_535
 LOCK_SECONDS_MAX = 30.0
 
 
@@ -43,18 +43,26 @@ class Ledger:
     """
 
     def __init__(
-        self, engine: Engine, directory: Path, signer: signing.Signer, *, newest: Path
+        self,
+        engine: Engine,
+        directory: Path,
+        signer: signing.Signer,
+        *,
+        newest: Path,
+        witnesses: Witnesses | None = None,
     ) -> None:
         self._engine = engine
         self._directory = directory
         self._signer = signer
         self._newest_path = newest
+        self.witnesses = witnesses or Witnesses()
         db.apply_schema(engine, resources.files(__package__).joinpath("ledger.sql").read_text())
 
     def append(self, statements: Sequence[Statement]) -> tuple[Statement, ...]:
         """Add `statements` in order; they come back with their numbers.
 
-        When this returns, they are synced, in the tiles, and under a signed checkpoint. The lock
+        When this returns, they are synced, in the tiles, and under a signed checkpoint, which the
+        witnesses have been asked to cosign; `witnesses.away` says who was not to be had. The lock
         is the ledger's own: a takedown waits for no deposit, audit or edition.
         """
         with files.exclusive(self._lock, wait_seconds=LOCK_SECONDS_MAX):
@@ -62,12 +70,26 @@ class Ledger:
                 self._check_newest(connection)
                 numbered = _insert(connection, statements)
             self._publish()
+        self.cosign()
         return numbered
 
     def publish(self) -> None:
         """Bring tiles and checkpoint up to what is numbered; does nothing when they are."""
         with files.exclusive(self._lock, wait_seconds=LOCK_SECONDS_MAX):
             self._publish()
+
+    def cosign(self) -> None:
+        """Have the witnesses cosign the newest checkpoint, and keep what they sign in it."""
+        if not self.witnesses.cosigners:
+            return
+        note = self.checkpoint()
+        size, _ = self._published()
+        tile = self._tiles(size)
+        lines = self.witnesses.cosign(note, lambda old: proof.consistency_path(old, size, tile))
+        with files.exclusive(self._lock, wait_seconds=LOCK_SECONDS_MAX):
+            # Where the log has grown meanwhile, whoever made it grow has asked anew.
+            if lines and signing.split_note(self.checkpoint())[0] == signing.split_note(note)[0]:
+                _replace(self._checkpoint_path, signing.with_lines(note, lines).encode())
 
     def statements_about(self, recording: RecordingId) -> tuple[Statement, ...]:
         """Every entry about `recording`, oldest first."""
@@ -198,6 +220,7 @@ class Ledger:
             old = self._write_tiles(connection, published, size)
         root = proof.tree_root(size, self._tiles(size))
         self._check_grown(size)
+        self._check_witnesses(size)
         self._sign(size, root)
         for path in old:
             path.unlink(missing_ok=True)
@@ -234,6 +257,27 @@ class Ledger:
         newest, root = self._newest()
         if newest and proof.range_root(0, newest, self._tiles(size)) != root:
             raise _contradicted(self._directory)
+
+    def _check_witnesses(self, size: int) -> None:
+        """Raises Corrupt where a witness has cosigned what is not the beginning of this log:
+        everything here may have come back from an older copy, and only it remembers."""
+        keys = [self._signer.verifier]
+        for one, seen in self.witnesses.newest(keys[0].name, keys):
+            if seen.size > size:
+                _replace(self._newest_path, seen.note.encode())
+                raise Corrupt(
+                    f"the witness {one.verifier.name} has seen {seen.size} entries, and there are"
+                    f" {size}: this is an older copy",
+                    where=str(self._directory),
+                    remedy="bring the ledger directory back from a mirror, then run"
+                    " `sonotheque rebuild`; nothing is signed before that",
+                )
+            if seen.size and proof.range_root(0, seen.size, self._tiles(size)) != seen.root:
+                raise Corrupt(
+                    f"the witness {one.verifier.name} has seen other entries under this key",
+                    where=str(self._directory),
+                    remedy="find out who signed it; nothing is signed before that",
+                )
 
     def _sign(self, size: int, root: bytes) -> None:
         """Sign what is on the disk. It is remembered beside the key before anybody can see it."""
@@ -345,36 +389,6 @@ def not_there(number: int) -> NotFound:
     return NotFound(
         "is not in the ledger", where=f"entry {number}", remedy="see `sonotheque rights show`"
     )
-
-
-def encode_entry(statement: Statement) -> bytes:
-    """`statement` as the bytes of a ledger entry: JSON, keys sorted, without its number.
-
-    Raises BadInput where it is longer than an entry may be, or holds what is no text.
-    """
-    document = msgspec.to_builtins(statement)
-    del document["id"]
-    try:
-        entry = msgspec.json.encode(document, order="sorted")
-    except UnicodeEncodeError as error:
-        raise BadInput(
-            "holds a name that is not UTF-8",
-            where=f"a statement of {one_line(statement.issuer[:60])}",
-            remedy="rename that file, then run the same command again",
-        ) from error
-    if len(entry) > ENTRY_BYTES_MAX:
-        raise BadInput(
-            f"the statement is {len(entry)} bytes long",
-            where=one_line(statement.issuer[:60]),
-            remedy="keep the evidence beside the ledger and name its digest here",
-        )
-    return entry
-
-
-def decode_entry(entry: bytes, number: int) -> Statement:
-    """The statement of the ledger entry with that number."""
-    document = msgspec.json.decode(entry)
-    return msgspec.convert({**document, "id": number}, Statement)
 
 
 def _insert(connection: Connection, statements: Sequence[Statement]) -> tuple[Statement, ...]:

@@ -13,6 +13,7 @@ import base64
 import binascii
 import hashlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -206,6 +207,13 @@ def signed_by(note: str, verifier: Verifier) -> bool:
     return any(_signature(line, verifier) is not None for line in split_note(note)[1])
 
 
+def with_lines(note: str, lines: Iterable[str]) -> str:
+    """`note` with further signatures; one of a key that has signed it already takes its place."""
+    text, present = split_note(note)
+    kept = {_signer_of(line): line for line in (*present, *(line.rstrip("\n") for line in lines))}
+    return f"{text}\n" + "".join(f"{line}\n" for line in kept.values())
+
+
 def split_note(note: str) -> tuple[str, list[str]]:
     """The text of a note and the lines of its signatures, unverified; no lines where it is none."""
     text, separator, signatures = note.rpartition("\n\n")
@@ -213,6 +221,12 @@ def split_note(note: str) -> tuple[str, list[str]]:
     if not separator or not signatures.endswith("\n") or controls:
         return "", []
     return text + "\n", signatures.split("\n")[:-1]
+
+
+def _signer_of(line: str) -> tuple[str, str]:
+    """Name and hash of the key whose line it is, the hash in base64."""
+    name, _, encoded = line.removeprefix("— ").partition(" ")
+    return name, encoded[:5]
 
 
 def _signature(line: str, verifier: Verifier) -> bytes | None:
