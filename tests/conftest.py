@@ -51,6 +51,7 @@ _ID3 = {
     "genre": "TCON",
     "track": "TRCK",
     "copyright": "TCOP",
+    "composer": "TCOM",
 }
 _MP4 = {
     "title": "\xa9nam",
@@ -60,6 +61,7 @@ _MP4 = {
     "genre": "\xa9gen",
     "comment": "\xa9cmt",
     "copyright": "cprt",
+    "composer": "\xa9wrt",
 }
 _VORBIS = {"label": "organization", "track": "tracknumber"}
 _APE = {"date": "Year", "license": "License", "isrc": "ISRC"}

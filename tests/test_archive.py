@@ -7,6 +7,7 @@ import importlib.util
 import shutil
 import threading
 import time
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from sonotheque.config import Config, Root
 from sonotheque.errors import BadInput, EnvironmentFailure, NotFound, Refused
 from sonotheque.model.identifiers import RecordingId, holding_id_of
 from sonotheque.model.terms import Kind, Statement, Status, Use
+from sonotheque.model.territories import Territory
 from sonotheque.rights.published import read_checkpoint
 from sonotheque.store import files, signing
 
@@ -129,6 +131,35 @@ def test_an_init_that_was_cut_short_can_be_run_again(tmp_path: Path, mode: str, 
             assert signing.parse_verifier(public) == archive.signer.verifier
         assert not [name for name in _names(tmp_path) if name.endswith(".tmp")]
     assert fault > 30
+
+
+def test_what_happens_on_the_premises_is_decided_for_the_institutions_country(
+    tmp_path: Path,
+) -> None:
+    law = Statement(
+        recording=ONE,
+        kind=Kind.GRANT,
+        uses=(Use.PRESERVE, Use.STREAM),
+        status=Status.VERIFIED,
+        issuer="A",
+        evidence="e",
+        at=NOW,
+        territories=(Territory("FR"),),
+    )
+    for country, allowed in (("fr", True), ("", False), ("US", False)):
+        config = replace(_config(tmp_path / f"archive-{country}"), territory=country)
+        with archives.create(config) as archive:
+            archive.ledger.append([law])
+            for use in (Use.PRESERVE, Use.LISTEN_ON_SITE):
+                assert archive.decide(ONE, use, NOW).allowed == allowed
+            assert not archive.decide(ONE, Use.STREAM, NOW).allowed
+            assert archive.decide(ONE, Use.STREAM, NOW, Territory("FR")).allowed
+            each = {decision.use: decision.allowed for decision in archive.decisions(ONE, NOW)}
+            assert (each[Use.PRESERVE], each[Use.STREAM]) == (allowed, False)
+    config = replace(_config(tmp_path / "archive-of-mars"), territory="Mars")
+    with pytest.raises(BadInput, match=r"archive\.toml, territory: 'Mars' is no country"):
+        archives.create(config)
+    assert not config.directory.exists()
 
 
 def test_nothing_to_open(tmp_path: Path) -> None:

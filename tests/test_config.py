@@ -72,6 +72,7 @@ def configs(draw: st.DrawFn, directory: Path) -> Config:
         witnesses=tuple(draw(st.lists(st.builds(Witness, URLS, KEYS), max_size=2))),
         witnessed=tuple(draw(st.lists(st.builds(Witnessed, KEYS), max_size=2))),
         embedded_licences=draw(st.sampled_from(["verified", "claimed"])),
+        territory=draw(st.sampled_from(["", "FR"])),
         limits=draw(st.one_of(st.just(Limits()), LIMITS)),
     )
 

@@ -25,7 +25,7 @@ from sonotheque.errors import BadInput, Corrupt, NotFound, Refused, SonothequeEr
 from sonotheque.export import Exported, execute, plan_export, statements_toml
 from sonotheque.model.holdings import Receipt
 from sonotheque.model.identifiers import HoldingId, RecordingId, holding_id_of
-from sonotheque.model.terms import Basis, Kind, Statement, Status, Use
+from sonotheque.model.terms import KEEPING, Basis, Kind, Statement, Status, Use
 from sonotheque.store import files
 
 
@@ -251,7 +251,7 @@ def test_a_takedown_does_not_stop_it_and_a_refusal_of_keeping_does(
     (bag,) = export(archive, tmp_path / "one", held)
     declared = read_declaration(bag.directory / "data/statements.toml")
     last = declared.statement[-1]
-    assert (last.refuse, set(last.uses)) == (True, set(Use) - {Use.PRESERVE})
+    assert (last.refuse, set(last.uses)) == (True, set(Use) - set(KEEPING))
     _say(archive, recording, Kind.REFUSAL, Use.PRESERVE)
     with pytest.raises(Refused, match="may not be kept"):
         export(archive, tmp_path / "two", held)

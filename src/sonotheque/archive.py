@@ -22,8 +22,9 @@ from sonotheque.matching.index import FingerprintIndex
 from sonotheque.model.identifiers import HoldingId, RecordingId, holding_id_of
 from sonotheque.model.music import Fingerprints, Recording
 from sonotheque.model.terms import Decision, Use
+from sonotheque.model.territories import EVERYWHERE, Territory, parse_territory
 from sonotheque.rights.cosigning import Cosigner, Witnesses
-from sonotheque.rights.decision import decide, decide_all
+from sonotheque.rights.decision import decide, decide_all, place_of
 from sonotheque.rights.ledger import Ledger
 from sonotheque.rights.witness import Witness
 from sonotheque.store import db, files, signing
@@ -49,6 +50,7 @@ class Archive:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self.home = _home(config)
         self.database: Engine = db.open_database(config.database, missing_ok=False)
 
     def __enter__(self) -> Archive:
@@ -143,12 +145,19 @@ class Archive:
         words = replicas.read(self.roots, held.id, FINGERPRINT_NAME)
         return Fingerprints(chromaprint=words, duration_ms=recording.duration_ms)
 
-    def decide(self, recording: RecordingId, use: Use, now: str) -> Decision:
-        return decide(self.ledger.statements_about(recording), recording, use, now)
+    def decide(
+        self, recording: RecordingId, use: Use, now: str, territory: Territory | None = None
+    ) -> Decision:
+        """May it be put to `use`? Where no territory is given: in the institution's country for
+        what happens there, everywhere for what is for everybody."""
+        if territory is None:
+            territory = place_of(use, self.home)
+        return decide(self.ledger.statements_about(recording), recording, use, now, territory)
 
     def decisions(self, recording: RecordingId, now: str) -> tuple[Decision, ...]:
         """The decision for every use, in the order of `Use`."""
-        return decide_all(self.ledger.statements_about(recording), recording, now)
+        said = self.ledger.statements_about(recording)
+        return decide_all(said, recording, now, self.home)
 
     @contextlib.contextmanager
     def writing(self, stopped: Callable[[], bool] = lambda: False) -> Iterator[None]:
@@ -187,6 +196,19 @@ class Archive:
         return audit.preserve(self.vault, self.replicas, self.config.derived)
 
 
+def _home(config: Config) -> Territory:
+    """The institution's country; EVERYWHERE where none is said, which allows least."""
+    if not config.territory:
+        return EVERYWHERE
+    try:
+        return parse_territory(config.territory)
+    except BadInput as error:
+        where = f"{config.directory / CONFIG_NAME}, territory"
+        raise BadInput(
+            f"{config.territory!r} {error.what}", where=where, remedy=error.remedy
+        ) from None
+
+
 def _root(described: Described) -> Root:
     if described.path is None:
         # What few archives have is loaded where one has it: every command opens an archive.
@@ -211,6 +233,7 @@ def create(config: Config) -> Archive:
             remedy="name another directory, or work with this one by --archive",
         )
     text = render_config(config)
+    _home(config)
     leftovers = [*files.leftovers(directory), *files.leftovers(config.keys)]
     known = _OWN_NAMES | {leftover.name for leftover in leftovers}
     for place in (root.path for root in config.roots):

@@ -95,6 +95,8 @@ class Config:
 
     `embedded_licences` is the archive's policy on a public licence that the file's own tags
     carry: "verified" takes it as the rights holder's word, "claimed" waits for a person.
+    `territory` is the institution's country (ISO 3166-1; an archive that is opened checks it),
+    under whose law its own premises are.
     """
 
     directory: Path
@@ -106,6 +108,7 @@ class Config:
     witnesses: tuple[Witness, ...] = ()
     witnessed: tuple[Witnessed, ...] = ()
     embedded_licences: str = "verified"
+    territory: str = ""
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -204,6 +207,8 @@ def render_config(config: Config) -> str:
         "# A public licence in a file's own tags: \"verified\" (taken as its holder's word)",
         '# or "claimed" (a person checks it before anything is shown).',
         f"embedded_licences = {toml_string(config.embedded_licences)}",
+        "# The institution's country (ISO 3166-1), for what happens in its own house.",
+        f"territory = {toml_string(config.territory)}",
         "",
         "[limits]",
     ]
@@ -293,6 +298,7 @@ def _config_from(document: dict[str, Any], directory: Path, path: Path) -> Confi
             for one in _tables(document, "witnessed", path)
         ),
         embedded_licences=policy,
+        territory=_text(rights, "territory", path, default=""),
         limits=Limits(**limits),
     )
     _check_roots(config.roots, path)

@@ -27,7 +27,7 @@ from sonotheque.errors import BadInput, EnvironmentFailure
 from sonotheque.model.findings import Severity
 from sonotheque.model.holdings import FixityEvent, Outcome, Receipt
 from sonotheque.model.identifiers import RecordingId, holding_id_of
-from sonotheque.model.terms import Answer, Kind, Statement, Status, Use
+from sonotheque.model.terms import KEEPING, Answer, Kind, Statement, Status, Use
 from sonotheque.publication import edition as editions
 from sonotheque.publication import mirror
 from sonotheque.store import files
@@ -376,7 +376,7 @@ def _takedown(recording: RecordingId, artist: str) -> Statement:
     return Statement(
         recording=recording,
         kind=Kind.TAKEDOWN,
-        uses=tuple(use for use in Use if use is not Use.PRESERVE),
+        uses=tuple(use for use in Use if use not in KEEPING),
         status=Status.VERIFIED,
         issuer=artist,
         evidence="the artist's letter (part of the demonstration)",

@@ -38,7 +38,7 @@ from sonotheque.model.identifiers import (
     recording_of,
 )
 from sonotheque.model.music import Recording
-from sonotheque.model.terms import Answer, Basis, Decision, Kind, Statement, Use
+from sonotheque.model.terms import KEEPING, Answer, Basis, Decision, Kind, Statement, Use
 from sonotheque.rights.decision import standing
 from sonotheque.store import files
 from sonotheque.vault import ocfl, premis
@@ -303,7 +303,7 @@ def _declared(statement: Statement, archive_name: str) -> list[str]:
     refuses = statement.kind is not Kind.GRANT
     uses = statement.uses
     if statement.kind is Kind.TAKEDOWN:
-        uses = tuple(use for use in Use if use is not Use.PRESERVE)
+        uses = tuple(use for use in Use if use not in KEEPING or use in statement.uses)
     lines = [
         "",
         "[[statement]]",
@@ -317,6 +317,10 @@ def _declared(statement: Statement, archive_name: str) -> list[str]:
         basis = statement.basis or Basis.LICENCE
         lines.append(f"basis = {toml_string(basis)}")
         lines += [f"licence = {toml_string(statement.licence)}"] if statement.licence else []
+        lines += [f"article = {toml_string(statement.article)}"] if statement.article else []
+    for name in ("layers", "territories", "territories_except"):
+        if values := getattr(statement, name):
+            lines.append(f"{name} = [{', '.join(toml_string(value) for value in values)}]")
     lines += [f"begins_at = {statement.begins_at[:10]}"] if statement.begins_at else []
     lines += [f"ends_at = {statement.ends_at[:10]}"] if statement.ends_at else []
     return lines

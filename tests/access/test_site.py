@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from sonotheque.model.terms import Kind, Layer, Use
+
 PATHS = (
     "/",
     "/search",
@@ -157,6 +159,26 @@ def test_a_recording_that_may_be_heard_has_a_player_and_a_download(room: Any) ->
     assert "access copy in Opus" in text
     assert "FR-Z03-14-00141" in text
     assert recording(room, "studio.aiff") + "/download" in [a["href"] for a in elements(text, "a")]
+
+
+def test_an_entry_is_shown_with_its_layer_its_countries_and_its_law(room: Any) -> None:
+    room.say(
+        "plain.flac",
+        Kind.GRANT,
+        Use.TRAIN_AI,
+        layers=(Layer.WORK,),
+        territories=("FR", "BE"),
+        territories_except=("BE",),
+        article="Code du patrimoine, L132-4",
+        evidence_sha512="ab" * 64,
+    )
+    for code, words in (
+        ("en", ("the work", "holds in some countries only: FR, BE, but not BE", "ab" * 64)),
+        ("fr", ("l’œuvre", "ne vaut que dans certains pays\u202f: FR, BE, mais pas BE")),
+    ):
+        text = room.client.get(recording(room, "plain.flac"), params={"lang": code}).text
+        for word in (*words, "Code du patrimoine, L132-4"):
+            assert word in text
 
 
 def test_an_isrc_finds_its_recording_however_it_is_written(room: Any) -> None:

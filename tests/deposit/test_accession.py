@@ -23,7 +23,7 @@ from sonotheque.errors import Corrupt
 from sonotheque.model.holdings import ItemStatus, Outcome, Receipt, ReceiptItem
 from sonotheque.model.identifiers import Isrc, holding_id_of
 from sonotheque.model.music import MatchKind
-from sonotheque.model.terms import Answer, Status, Use
+from sonotheque.model.terms import KEEPING, Answer, Status, Use
 from sonotheque.store.clock import utc_now
 from sonotheque.vault.audit import preserved_events
 
@@ -245,11 +245,25 @@ def test_a_copy_with_a_licence_in_its_tags_sets_nothing_free(
         tags |= {"artist": artist} if artist else {}
         item = only(deposit(music.file(tmp_path / name, 1, **tags)))
         assert item.recording == recording
-        assert {d.use for d in item.decisions if d.allowed} == {Use.PRESERVE}
+        assert {d.use for d in item.decisions if d.allowed} == set(KEEPING)
     assert recording is not None
     said = [s for s in archive.ledger.statements_about(recording) if s.licence]
     assert {statement.status for statement in said} == {Status.CLAIMED}
     assert not any("policy" in statement.evidence for statement in said)
+
+
+def test_a_copy_that_names_no_author_does_not_free_the_work(
+    music: Music, tmp_path: Path, archive: Archive, deposit: Deposit
+) -> None:
+    """The first file names the author of the song, who has not been asked; the second, the same
+    recording under the same licence, keeps quiet about him."""
+    tags: dict[str, Any] = {"title": "Piece", "artist": "Artist", "license": CC_BY}
+    first = only(deposit(music.file(tmp_path / "a.flac", 1, composer="Somebody", **tags)))
+    assert "rights.other-author" in codes(first)
+    second = only(deposit(music.file(tmp_path / "b.ogg", 1, **tags)))
+    assert second.recording == first.recording
+    for item in (first, second):
+        assert {d.use for d in item.decisions if d.allowed} == set(KEEPING)
 
 
 def test_without_a_licence_a_file_is_refused_with_the_remedy(
@@ -269,7 +283,7 @@ def test_without_a_licence_a_file_is_refused_with_the_remedy(
     )
     item = only(deposit(tmp_path / "a.flac"))
     assert item.status is ItemStatus.DEPOSITED
-    assert {decision.use for decision in item.decisions if decision.allowed} == {Use.PRESERVE}
+    assert {decision.use for decision in item.decisions if decision.allowed} == set(KEEPING)
 
 
 def test_a_refusal_in_the_statements_keeps_a_licensed_file_out(
@@ -299,12 +313,12 @@ def test_embedded_licences_that_wait_for_a_person_keep_but_do_not_show(
     with open_archive(directory) as opened:
         item = only(accession.deposit(opened, [path], NOW))
     assert item.status is ItemStatus.DEPOSITED
-    assert {decision.use for decision in item.decisions if decision.allowed} == {Use.PRESERVE}
+    assert {decision.use for decision in item.decisions if decision.allowed} == set(KEEPING)
     # Another policy later does not verify by itself what was a claim.
     config.write_text(text)
     with open_archive(directory) as opened:
         item = only(accession.deposit(opened, [path], NOW))
-    assert {decision.use for decision in item.decisions if decision.allowed} == {Use.PRESERVE}
+    assert {decision.use for decision in item.decisions if decision.allowed} == set(KEEPING)
 
 
 def test_a_file_that_changes_after_it_was_looked_into_is_not_stored(

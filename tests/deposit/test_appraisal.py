@@ -12,10 +12,10 @@ import pytest
 
 from sonotheque.deposit.appraisal import Appraisal
 from sonotheque.model.findings import Severity
-from sonotheque.model.terms import Basis, Kind, Status, Use
+from sonotheque.model.terms import TRAINING, Basis, Kind, Layer, Status, Use
 
 CC_BY = "https://creativecommons.org/licenses/by/4.0/"
-PUBLIC = (Use.PRESERVE, Use.STREAM, Use.DOWNLOAD, Use.TORRENT)
+PUBLIC = tuple(use for use in Use if use not in TRAINING)
 Appraise = Callable[..., Appraisal]
 
 
@@ -155,3 +155,24 @@ def test_tags_over_the_bound_are_refused_and_long_ones_are_cut(
     assert "tags.too-large" in codes(found)
     assert not found.acceptable
     assert all(f.remedy for f in found.findings if f.severity is Severity.ERROR)
+
+
+@pytest.mark.parametrize("suffix", [".flac", ".ogg", ".mp3", ".m4a"])
+def test_another_author_keeps_the_work(
+    music: Music, tmp_path: Path, appraised: Appraise, suffix: str
+) -> None:
+    found = appraised(piece(music, tmp_path, suffix, license=CC_BY, composer="Édvard Grieg"))
+    (statement,) = found.statements
+    assert statement.layers == (Layer.RECORDING,)
+    (finding,) = [f for f in found.findings if f.code == "rights.other-author"]
+    assert "Édvard Grieg" in finding.message
+    assert "--layer work" in finding.remedy
+
+
+def test_who_plays_their_own_work_licenses_both(
+    music: Music, tmp_path: Path, appraised: Appraise
+) -> None:
+    for tags in ({}, {"composer": "a"}):
+        found = appraised(piece(music, tmp_path, ".flac", license=CC_BY, **tags))
+        assert [statement.layers for statement in found.statements] == [tuple(Layer)]
+        assert "rights.other-author" not in codes(found)

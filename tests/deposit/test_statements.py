@@ -9,7 +9,9 @@ import pytest
 from sonotheque.deposit.package import read_package
 from sonotheque.deposit.statements import Declaration, read_declaration
 from sonotheque.errors import BadInput
+from sonotheque.model.identifiers import RecordingId
 from sonotheque.model.music import Description
+from sonotheque.model.terms import Layer, Status
 
 WHO = 'issuer = "A"\nevidence = "a letter"\n'
 GRANT = f'[[statement]]\n{WHO}licence = "CC-BY-4.0"\n'
@@ -40,6 +42,11 @@ def read(directory: Path, content: str) -> Declaration:
         (f"{GRANT}ends_at = 'next year'\n", "date"),
         (f"{GRANT}begins_at = '2026-02-01'\nends_at = '2026-01-01'\n", "before it begins"),
         (f"{GRANT}files = '*.ogg'\n", "files"),
+        (f"{GRANT}layers = ['song']\n", "song"),
+        (f"{GRANT}territories = ['Mars']\n", "'Mars' is no country"),
+        (f"{GRANT}territories = ['FR']\nterritories_except = ['fr']\n", "no country: all"),
+        (f"{GRANT}article = 'Article 6'\n", "article"),
+        (f"[[statement]]\n{WHO}uses = ['preserve']\nbasis = 'statutory-exception'\n", "no law"),
         (f"[[statement]]\nissuer = 'A'\nevidence = '{'x' * 5_000}'\nlicence = 'MIT'\n", "over"),
         ("# " + "x" * 1_100_000, "over"),
     ],
@@ -68,6 +75,16 @@ def test_a_refusal_needs_no_licence_no_basis_and_no_uses(tmp_path: Path) -> None
     (statement,) = read(tmp_path, f"[[statement]]\n{WHO}refuse = true\n").statement
     assert statement.refuse
     assert statement.about("whatever.mp3")
+
+
+def test_layers_and_places_are_read(tmp_path: Path) -> None:
+    said = read(
+        tmp_path,
+        f"{GRANT}layers = ['work']\nterritories = ['us', 'FR']\nterritories_except = ['US']\n",
+    )
+    claim = said.statement[0].said_of(RecordingId("0000000000001"), "2026-11-28")
+    assert (claim.layers, claim.status) == ((Layer.WORK,), Status.CLAIMED)
+    assert (claim.territories, claim.territories_except) == (("FR", "US"), ("US",))
 
 
 def test_later_descriptions_lie_over_earlier_ones(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def compile_dossier(room: Room, recording_id: RecordingId, now: str) -> Dossier:
     return Dossier(
         recording=recording,
         statements=statements,
-        decisions=decide_all(statements, recording_id, now),
+        decisions=decide_all(statements, recording_id, now, archive.home),
         holding=holding,
         files=files,
         deposits=tuple(

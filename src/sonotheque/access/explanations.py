@@ -92,12 +92,26 @@ def _because(reason: Reason, statements: Mapping[int, Statement], language: Lang
         date=language.date(statement.at),
         begins=language.date(statement.begins_at) if statement.begins_at else "",
         ends=language.date(statement.ends_at) if statement.ends_at else "",
+        where=_where(statement, language),
     )
     return Because(sentence, statement.id, licence_url(statement.licence))
 
 
 def ground(statement: Statement, language: Language) -> str:
-    """What a statement stands on: its licence's name, else its legal basis."""
+    """What a statement stands on: its licence's name, else its legal basis, with its article."""
     if statement.licence:
         return quoted(name_of(statement.licence))
-    return language.text(f"basis.{statement.basis or 'word'}")
+    basis = language.text(f"basis.{statement.basis or 'word'}")
+    if statement.article:
+        return f"{basis}{language.text('punctuation.colon')} {quoted(statement.article)}"
+    return basis
+
+
+def _where(statement: Statement, language: Language) -> str:
+    """The countries in which a statement holds, as the end of a sentence; "" for everywhere."""
+    holds, but = ", ".join(statement.territories), ", ".join(statement.territories_except)
+    if holds and but:
+        return language.text("where.in_but", countries=holds, **{"except": but})
+    if but:
+        return language.text("where.but", countries=but)
+    return language.text("where.in", countries=holds) if holds else ""

@@ -21,7 +21,7 @@ from sonotheque.store import files
 
 NAMES = ("uses", "years")
 THEMES = ("light", "dark")
-_DRAWING = 4
+_DRAWING = 5
 """Raise it when the drawing changes, so that nobody is shown an older one."""
 _YEARS_MAX = 40
 """A wider span of years is shown by decade."""
@@ -33,7 +33,7 @@ _ANSWERS = {
     "light": {Answer.ALLOWED: "#1f5c66", Answer.UNKNOWN: "#c9bfae", Answer.REFUSED: "#a8442a"},
     "dark": {Answer.ALLOWED: "#7fc3cd", Answer.UNKNOWN: "#5b5f66", Answer.REFUSED: "#e08a6d"},
 }
-_LABEL_WIDTH = 182
+_LABEL_WIDTH = 240
 _YEAR_LABELS = 6
 _FONT = "system-ui, 'Segoe UI', 'Liberation Sans', Arial, sans-serif"
 _drawing_lock = threading.Lock()
@@ -158,7 +158,7 @@ def _draw(picture: Picture, theme: str) -> bytes:
         domainColor=_RULE[theme],
         tickColor=_RULE[theme],
         gridColor=_RULE[theme],
-        labelLimit=220,
+        labelLimit=250,
     )
     svg = vl_convert.vegalite_to_svg(
         chart.to_dict(), vl_version=altair.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0]
@@ -190,7 +190,7 @@ def _uses_chart(data: Any, theme: str) -> Any:
                 domain=[answer.value for answer in colours], range=list(colours.values())
             ),
         )
-        .properties(width=290, height=210)
+        .properties(width=290, height=30 * len(Use))
     )
 
 

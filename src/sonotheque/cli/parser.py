@@ -10,7 +10,7 @@ from typing import NoReturn, TypeAlias
 from sonotheque import __version__
 from sonotheque.errors import BadInput
 from sonotheque.model.music import SOURCE_KINDS
-from sonotheque.model.terms import Basis, Use
+from sonotheque.model.terms import Basis, Layer, Use
 
 ARCHIVE_VARIABLE = "SONOTHEQUE_ARCHIVE"
 
@@ -168,6 +168,10 @@ def _rights(commands: _Commands) -> _Commands:
     decide.add_argument(
         "use", choices=[use.value for use in Use], metavar="USE", help=", ".join(Use)
     )
+    decide.add_argument(
+        "--territory", default="", metavar="COUNTRY", help="there alone; default: everywhere"
+    )
+    decide.add_argument("--at", default="", metavar="DATE", help="as of that day; default: now")
     for name, function, text in (
         ("grant", "rights:grant", "enter a verified permission"),
         ("claim", "rights:claim", "enter a permission that nobody has verified yet"),
@@ -175,23 +179,7 @@ def _rights(commands: _Commands) -> _Commands:
         grant = _command(actions, name, function, text)
         grant.add_argument("which", metavar="ID")
         _said_by(grant)
-        grant.add_argument("--licence", default="", metavar="SPDX|URL")
-        grant.add_argument(
-            "--basis",
-            choices=[basis.value for basis in Basis],
-            metavar="BASIS",
-            help=", ".join(Basis),
-        )
-        grant.add_argument(
-            "--use",
-            action="append",
-            choices=[use.value for use in Use],
-            default=[],
-            metavar="USE",
-            dest="uses",
-        )
-        grant.add_argument("--from", default="", metavar="DATE", dest="begins_at")
-        grant.add_argument("--until", default="", metavar="DATE", dest="ends_at")
+        _permission(grant)
     takedown = _command(actions, "takedown", "rights:takedown", "suspend every use but keeping it")
     takedown.add_argument("which", metavar="ID")
     _said_by(takedown)
@@ -233,6 +221,57 @@ def _proofs(actions: _Commands) -> None:
         help="the key of a witness that must have cosigned; repeatable",
     )
     _command(actions, "witnesses", "evidence:witnesses", "who cosigns the ledger, and whose we do")
+
+
+def _permission(grant: argparse.ArgumentParser) -> None:
+    grant.add_argument("--licence", default="", metavar="SPDX|URL")
+    grant.add_argument(
+        "--basis",
+        choices=[basis.value for basis in Basis],
+        metavar="BASIS",
+        help=", ".join(Basis),
+    )
+    grant.add_argument(
+        "--use",
+        action="append",
+        choices=[use.value for use in Use],
+        default=[],
+        metavar="USE",
+        dest="uses",
+    )
+    grant.add_argument(
+        "--layer",
+        action="append",
+        choices=[layer.value for layer in Layer],
+        default=[],
+        metavar="LAYER",
+        dest="layers",
+        help=", ".join(Layer) + "; default: the track as a whole",
+    )
+    grant.add_argument(
+        "--territory",
+        action="append",
+        default=[],
+        metavar="COUNTRY",
+        dest="territories",
+        help="where it holds (ISO 3166-1); repeatable; default: everywhere",
+    )
+    grant.add_argument(
+        "--except",
+        action="append",
+        default=[],
+        metavar="COUNTRY",
+        dest="territories_except",
+        help="where it does not; repeatable",
+    )
+    grant.add_argument(
+        "--article",
+        default="",
+        metavar="TEXT",
+        help="the law and its article, for an exception",
+    )
+    grant.add_argument("--from", default="", metavar="DATE", dest="begins_at")
+    grant.add_argument("--until", default="", metavar="DATE", dest="ends_at")
 
 
 def _publishing(commands: _Commands) -> None:
@@ -293,6 +332,9 @@ def _address(parser: argparse.ArgumentParser) -> None:
 def _said_by(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--by", required=True, metavar="NAME", help="who says so")
     parser.add_argument("--evidence", required=True, metavar="TEXT", help="where that can be seen")
+    parser.add_argument(
+        "--document", type=Path, metavar="FILE", help="what the evidence is: its digest is entered"
+    )
 
 
 def _command(

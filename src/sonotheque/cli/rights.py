@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from datetime import datetime
+from typing import Any
 
 from sonotheque import archive as archives
 from sonotheque.archive import Archive
@@ -11,9 +12,12 @@ from sonotheque.cli import text
 from sonotheque.cli.answer import Answer
 from sonotheque.cli.finding import wanted
 from sonotheque.errors import BadInput, NotFound
-from sonotheque.model.identifiers import RecordingId
-from sonotheque.model.terms import Basis, Kind, Statement, Status, Use
+from sonotheque.model.identifiers import RecordingId, Sha512
+from sonotheque.model.terms import KEEPING, Basis, Kind, Layer, Statement, Status, Use
+from sonotheque.model.territories import parse_territory
 from sonotheque.rights.licences import find_licence
+from sonotheque.rights.validity import checked
+from sonotheque.store import files
 from sonotheque.store.clock import utc_now
 
 
@@ -30,7 +34,9 @@ def show(arguments: Namespace) -> Answer:
 def decide(arguments: Namespace) -> Answer:
     with archives.open_archive(arguments.archive) as archive:
         recording = _one(archive, arguments.which)
-        decision = archive.decide(recording, Use(arguments.use), utc_now())
+        use, at = Use(arguments.use), _moment(arguments.at)
+        territory = parse_territory(arguments.territory) if arguments.territory else None
+        decision = archive.decide(recording, use, at, territory)
     lines = text.decisions([decision], indent="")
     return Answer(decision, "\n".join(lines), exit_code=0 if decision.allowed else 1)
 
@@ -48,11 +54,10 @@ def takedown(arguments: Namespace) -> Answer:
         entry = Statement(
             recording=_one(archive, arguments.which),
             kind=Kind.TAKEDOWN,
-            uses=tuple(use for use in Use if use is not Use.PRESERVE),
+            uses=tuple(use for use in Use if use not in KEEPING),
             status=Status.VERIFIED,
-            issuer=arguments.by,
-            evidence=arguments.evidence,
             at=utc_now(),
+            **_said(arguments),
         )
         return _append(archive, entry)
 
@@ -77,10 +82,9 @@ def revoke(arguments: Namespace) -> Answer:
             kind=Kind.REVOCATION,
             uses=(),
             status=Status.VERIFIED,
-            issuer=arguments.by,
-            evidence=arguments.evidence,
             at=utc_now(),
             revokes=revoked.id,
+            **_said(arguments),
         )
         return _append(archive, entry)
 
@@ -93,36 +97,29 @@ def _permit(arguments: Namespace, status: Status) -> Answer:
             where=arguments.licence,
             remedy="give a Creative Commons URL or an SPDX identifier, or --basis and --use",
         )
-    uses = tuple(Use(use) for use in arguments.uses) or (licence.uses if licence else ())
-    if not uses:
-        raise BadInput("allows nothing", where="--use", remedy="name a --licence or some uses")
     basis = Basis(arguments.basis) if arguments.basis else Basis.LICENCE if licence else None
-    if basis is None:
-        raise BadInput("is missing", where="--basis", remedy=f"one of {', '.join(Basis)}")
-    begins_at, ends_at = _time(arguments.begins_at), _time(arguments.ends_at)
-    if begins_at and ends_at and ends_at <= begins_at:
-        raise BadInput("ends before it begins", where="--until", remedy="correct the dates")
     with archives.open_archive(arguments.archive) as archive:
         entry = Statement(
             recording=_one(archive, arguments.which),
             kind=Kind.GRANT,
-            uses=uses,
+            uses=tuple(map(Use, arguments.uses)) or (licence.uses if licence else ()),
             status=status,
-            issuer=arguments.by,
-            evidence=arguments.evidence,
             at=utc_now(),
             basis=basis,
             licence=(licence.url or licence.identifier) if licence else "",
-            begins_at=begins_at,
-            ends_at=ends_at,
+            begins_at=_day(arguments.begins_at),
+            ends_at=_day(arguments.ends_at),
+            layers=tuple(map(Layer, dict.fromkeys(arguments.layers))),
+            territories=tuple(arguments.territories),
+            territories_except=tuple(arguments.territories_except),
+            article=arguments.article,
+            **_said(arguments),
         )
         return _append(archive, entry)
 
 
 def _append(archive: Archive, entry: Statement) -> Answer:
-    if not entry.issuer.strip() or not entry.evidence.strip():
-        raise BadInput("is empty", where="--by or --evidence", remedy="say who, and on what ground")
-    (appended,) = archive.ledger.append([entry])
+    (appended,) = archive.ledger.append([checked(entry, f"the {entry.kind} by {entry.issuer!r}")])
     text.tell_away(archive.ledger.witnesses.away)
     decisions = archive.decisions(entry.recording, utc_now())
     lines = [f"Entered as number {appended.id}:", text.statement(appended), "From now on:"]
@@ -141,7 +138,22 @@ def _one(archive: Archive, which: str) -> RecordingId:
     return found[0].id
 
 
-def _time(day: str) -> str:
+def _said(arguments: Namespace) -> dict[str, Any]:
+    """Who says so, and where that can be seen, with the digest of the document if one is given."""
+    document = arguments.document
+    return {
+        "issuer": arguments.by,
+        "evidence": arguments.evidence,
+        "evidence_sha512": Sha512(files.sha512_of(document)) if document else None,
+    }
+
+
+def _moment(day: str) -> str:
+    """The beginning of `day`; now where none is given."""
+    return f"{_day(day)}T00:00:00.000000Z" if day else utc_now()
+
+
+def _day(day: str) -> str:
     if not day:
         return ""
     try:

@@ -16,7 +16,7 @@ from sonotheque.model.findings import Finding, Severity
 from sonotheque.model.holdings import ItemStatus, Receipt, ReceiptItem
 from sonotheque.model.identifiers import format_isrc
 from sonotheque.model.music import Recording
-from sonotheque.model.terms import Decision, Statement
+from sonotheque.model.terms import Decision, Layer, Statement
 
 WIDTH = 80
 _MARKS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.INFO: "·"}
@@ -138,6 +138,14 @@ def statement(entry: Statement) -> str:
     parts = [f"{what} by {entry.issuer}", f"({entry.status})" if uses else "", uses]
     if entry.licence or entry.basis:
         parts.append(f"— {entry.licence or entry.basis}")
+    if entry.article:
+        parts.append(f"({entry.article})")
+    if entry.layers and len(entry.layers) < len(Layer):
+        parts.append(f"— for the {entry.layers[0]}")
+    if entry.territories:
+        parts.append(f"— in {', '.join(entry.territories)}")
+    if entry.territories_except:
+        parts.append(f"— not in {', '.join(entry.territories_except)}")
     if entry.begins_at:
         parts.append(f"— from {entry.begins_at[:10]}")
     if entry.ends_at:

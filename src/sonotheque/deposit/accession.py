@@ -45,7 +45,7 @@ from sonotheque.model.identifiers import (
     mint_recording_id,
 )
 from sonotheque.model.music import Match, Recording
-from sonotheque.model.terms import Decision, Kind, Statement, Status, Use
+from sonotheque.model.terms import Decision, Layer, Statement, Status, Use
 from sonotheque.rights.decision import decide, decide_all
 from sonotheque.store import files
 from sonotheque.store.sandbox import Sandbox
@@ -240,7 +240,8 @@ class _Planner:
         if self._known(id_):
             said = [_doubted(statement, known) for statement in said]
         new = unsaid(known, said)
-        keep = decide([*known, *new], id_, Use.PRESERVE, self._now)
+        home = self._archive.home
+        keep = decide([*known, *new], id_, Use.PRESERVE, self._now, home)
         if appraisal.acceptable and not keep.allowed:
             findings.append(_not_allowed(looked.file, keep))
         refused = any(finding.severity is Severity.ERROR for finding in findings)
@@ -259,7 +260,9 @@ class _Planner:
             inspection=inspection,
             recording=None if refused else self._recording(id_, looked),
             statements=() if refused else new,
-            decisions=decide_all([*known, *new], id_, self._now) if appraisal.acceptable else (),
+            decisions=(
+                decide_all([*known, *new], id_, self._now, home) if appraisal.acceptable else ()
+            ),
             matches=matches,
             findings=tuple(findings),
         )
@@ -359,17 +362,29 @@ def unsaid(known: Sequence[Statement], statements: Sequence[Statement]) -> tuple
 
 def _doubted(statement: Statement, known: Sequence[Statement]) -> Statement:
     """`statement` about a recording that is held already, made a claim where it is a licence in
-    a file's tags that nobody has verified for the recording: else whoever re-encodes it and
-    writes a licence into the tags would set it free."""
+    a file's tags that nobody has verified for the recording, as wide as that: else whoever
+    re-encodes it and writes a licence into the tags would set it free."""
     if statement.status is not Status.VERIFIED or any(
-        held.kind is Kind.GRANT
-        and held.status is Status.VERIFIED
-        and held.licence == statement.licence
-        for held in known
+        held.status is Status.VERIFIED and _says(held) == _says(statement) for held in known
     ):
         return statement
     evidence = statement.evidence.removesuffix(BY_POLICY)
     return replace(statement, status=Status.CLAIMED, evidence=evidence)
+
+
+def _says(statement: Statement) -> Statement:
+    """What `statement` allows, whoever said so, when, and where it is written."""
+    return replace(
+        statement,
+        id=0,
+        at="",
+        issuer="",
+        evidence="",
+        evidence_sha512=None,
+        uses=(),
+        # Before there were layers, a licence in the tags was for the track as a whole.
+        layers=statement.layers or tuple(Layer),
+    )
 
 
 def _not_allowed(file: PackageFile, decision: Decision) -> Finding:

@@ -14,15 +14,19 @@ from sonotheque.deposit.inspection import TAG_CHARACTERS_MAX, Inspection
 from sonotheque.deposit.package import PackageFile
 from sonotheque.errors import BadInput
 from sonotheque.model.findings import Finding, Severity
+from sonotheque.model.folding import fold
 from sonotheque.model.identifiers import Isrc, RecordingId, parse_isrc
 from sonotheque.model.music import AudioProperties, Description
-from sonotheque.model.terms import Basis, Kind, Statement, Status, Use
+from sonotheque.model.terms import Basis, Kind, Layer, Statement, Status
 from sonotheque.rights.licences import Licence, find_licence
 
 # Tag names under which a file may carry its licence, in the order in which they are believed.
 LICENCE_TAGS = ("license", "licence", "license_url", "wcop", "copyright", "tcop", "comment")
 BY_POLICY = "; taken as the holder's word by the archive's policy"
 """What the evidence of a licence in the tags ends in where nobody but the policy verified it."""
+# Tags that say who is heard, and who made what is heard.
+_PLAYER_TAGS = ("artist", "albumartist", "album_artist")
+_AUTHOR_TAGS = ("composer", "tcom", "lyricist", "text", "writer", "songwriter")
 TRUNCATED_MS_MIN = 1_500
 """Headers round, and encoders pad: less missing than this says nothing."""
 # Suffixes by container, the usual one first.
@@ -94,7 +98,10 @@ def appraise(
     statements = []
     if licence:
         status = Status.CLAIMED if tag == "comment" else embedded_licences
-        statements.append(_of_licence(file, licence, description, status, now))
+        layers, layer_findings = _layers(file, inspection.tags)
+        findings += layer_findings
+        said = _of_licence(file, licence, description, status, now)
+        statements.append(replace(said, layers=layers))
     statements += _declared(file, now)
     return Appraisal(
         description=description, statements=tuple(statements), findings=tuple(findings)
@@ -281,7 +288,11 @@ def _embedded_licence(
 
 
 def _of_licence(
-    file: PackageFile, licence: Licence, description: Description, status: Status, now: str
+    file: PackageFile,
+    licence: Licence,
+    description: Description,
+    status: Status,
+    now: str,
 ) -> Statement:
     return Statement(
         recording=RecordingId(""),
@@ -296,28 +307,37 @@ def _of_licence(
     )
 
 
-def _declared(file: PackageFile, now: str) -> list[Statement]:
-    statements = []
-    for declared in file.declaration.statement:
-        if not declared.about(file.name):
-            continue
-        licence = find_licence(declared.licence) if declared.licence else None
-        statements.append(
-            Statement(
-                recording=RecordingId(""),
-                kind=Kind.REFUSAL if declared.refuse else Kind.GRANT,
-                uses=declared.uses or (licence.uses if licence else tuple(Use)),
-                status=Status.CLAIMED,
-                issuer=declared.issuer,
-                evidence=declared.evidence,
-                at=now,
-                basis=declared.basis or (Basis.LICENCE if declared.licence else None),
-                licence=(licence.url or licence.identifier) if licence else declared.licence,
-                begins_at=declared.begins_at.isoformat() if declared.begins_at else "",
-                ends_at=declared.ends_at.isoformat() if declared.ends_at else "",
-            )
+def _layers(
+    file: PackageFile, tags: Mapping[str, Sequence[str]]
+) -> tuple[tuple[Layer, ...], list[Finding]]:
+    """What the licence in the tags is about: the whole track where they name no author but the
+    one who plays it, the recording alone where they name another, who has a say of his own."""
+    players = {fold(v) for tag in _PLAYER_TAGS for v in tags.get(tag, ())}
+    authors = [v.strip() for tag in _AUTHOR_TAGS for v in tags.get(tag, ()) if v.strip()]
+    others = sorted({author for author in authors if fold(author) not in players})
+    if not others:
+        return tuple(Layer), []
+    named = ", ".join(others)[:200]
+    return (Layer.RECORDING,), [
+        _finding(
+            file,
+            "rights.other-author",
+            Severity.WARNING,
+            f"its tags name {named!r} as author of the work; the licence counts for the recording"
+            " alone",
+            "find out who has a say in the work, and enter that with `sonotheque rights grant ID"
+            " --layer work`: their licence or consent, or --basis public-domain where no right"
+            " is left",
         )
-    return statements
+    ]
+
+
+def _declared(file: PackageFile, now: str) -> list[Statement]:
+    return [
+        declared.said_of(RecordingId(""), now)
+        for declared in file.declaration.statement
+        if declared.about(file.name)
+    ]
 
 
 def _first(tags: Mapping[str, Sequence[str]], *names: str) -> str:

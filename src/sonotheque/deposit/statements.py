@@ -28,9 +28,12 @@ from typing import Any
 import msgspec
 
 from sonotheque.errors import BadInput
+from sonotheque.model.identifiers import RecordingId
 from sonotheque.model.music import Description
-from sonotheque.model.terms import Basis, Use
+from sonotheque.model.terms import Basis, Kind, Layer, Statement, Status, Use
+from sonotheque.model.territories import Territory
 from sonotheque.rights.licences import find_licence
+from sonotheque.rights.validity import checked
 from sonotheque.store import files
 
 STATEMENTS_NAME = "statements.toml"
@@ -54,10 +57,35 @@ class DeclaredStatement:
     uses: tuple[Use, ...] = ()
     begins_at: date | None = None
     ends_at: date | None = None
+    layers: tuple[Layer, ...] = ()
+    territories: tuple[str, ...] = ()
+    territories_except: tuple[str, ...] = ()
+    article: str = ""
     refuse: bool = False
 
     def about(self, name: str) -> bool:
         return _matches(self.files, name)
+
+    def said_of(self, recording: RecordingId, now: str) -> Statement:
+        """The same as a claim about `recording`."""
+        licence = find_licence(self.licence) if self.licence else None
+        return Statement(
+            recording=recording,
+            kind=Kind.REFUSAL if self.refuse else Kind.GRANT,
+            uses=self.uses or (licence.uses if licence else tuple(Use)),
+            status=Status.CLAIMED,
+            issuer=self.issuer,
+            evidence=self.evidence,
+            at=now,
+            basis=self.basis or (Basis.LICENCE if self.licence else None),
+            licence=(licence.url or licence.identifier) if licence else self.licence,
+            begins_at=self.begins_at.isoformat() if self.begins_at else "",
+            ends_at=self.ends_at.isoformat() if self.ends_at else "",
+            layers=self.layers,
+            territories=tuple(Territory(country) for country in self.territories),
+            territories_except=tuple(Territory(country) for country in self.territories_except),
+            article=self.article,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,37 +174,29 @@ def read_declaration(path: Path) -> Declaration:
             remedy="see `statements.toml` in the handbook; dates are written 2026-01-31",
         ) from error
     _check_names(document, path)
-    for declared in declaration.statement:
-        _check(declared, path)
-    return declaration
+    statements = tuple(_checked(declared, path) for declared in declaration.statement)
+    return replace(declaration, statement=statements)
 
 
-def _check(declared: DeclaredStatement, path: Path) -> None:
+def _checked(declared: DeclaredStatement, path: Path) -> DeclaredStatement:
     where = f"{path}, the statement of {declared.issuer!r}"
-    if not declared.issuer.strip() or not declared.evidence.strip():
-        raise BadInput("has no issuer or no evidence", where=where, remedy="say who, and why")
-    if max(map(len, (declared.issuer, declared.evidence, declared.licence))) > _CHARACTERS_MAX:
+    texts = (declared.issuer, declared.evidence, declared.licence, declared.article)
+    if max(map(len, texts)) > _CHARACTERS_MAX:
         raise BadInput(
             f"has a text of over {_CHARACTERS_MAX:,} characters",
             where=f"{path}, the statement of {declared.issuer[:40]!r}",
             remedy="shorten it, and name the document that says it in full",
         )
-    if declared.begins_at and declared.ends_at and declared.ends_at <= declared.begins_at:
-        raise BadInput("ends before it begins", where=where, remedy="correct the dates")
-    if declared.refuse:
-        return
-    if not declared.uses and not find_licence(declared.licence):
+    if not declared.refuse and not declared.uses and not find_licence(declared.licence):
         raise BadInput(
             "names neither a known public licence nor any uses",
             where=where,
             remedy="give a Creative Commons URL or an SPDX identifier as licence, or list uses",
         )
-    if not declared.licence and not declared.basis:
-        raise BadInput(
-            "has no legal basis",
-            where=where,
-            remedy=f"give a licence, or basis = one of {', '.join(Basis)}",
-        )
+    said = checked(declared.said_of(RecordingId(""), ""), where)
+    return replace(
+        declared, territories=said.territories, territories_except=said.territories_except
+    )
 
 
 def _check_names(document: dict[str, Any], path: Path) -> None:

@@ -5,17 +5,64 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sonotheque.model.identifiers import RecordingId
+from sonotheque.model.identifiers import RecordingId, Sha512
+from sonotheque.model.territories import EVERYWHERE, Territory
 
 
 class Use(StrEnum):
-    """What somebody may want to do with a recording."""
+    """What somebody may want to do with a recording. Their order is that of the bits in a
+    clearance: a new one comes last."""
 
     PRESERVE = "preserve"
+    """Keep it, copy it between the archive's own roots, check it."""
+    DESCRIBE = "describe"
+    """Show and pass on what it is: title, names, codes."""
+    LISTEN_ON_SITE = "listen-on-site"
+    """Let readers listen on the premises of the institution."""
     STREAM = "stream"
+    """Let anyone listen over the net."""
     DOWNLOAD = "download"
+    """Give out the preserved file."""
     TORRENT = "torrent"
+    """Put it into an edition that anyone may mirror."""
+    MINE = "mine"
+    """Analyse it by machine for what can be found out of it, and make no model."""
     TRAIN_AI = "train-ai"
+    """Train a model that recognises, sorts or measures, and makes no music."""
+    TRAIN_GENERATIVE_AI = "train-generative-ai"
+    """Train a model that makes music, speech or other content."""
+
+
+KEEPING = (Use.PRESERVE, Use.DESCRIBE)
+"""What a word is enough for, on either layer: what is not kept is lost. No takedown suspends it,
+but that one that names DESCRIBE suspends describing."""
+TRAINING = (Use.TRAIN_AI, Use.TRAIN_GENERATIVE_AI)
+ON_PREMISES = (Use.PRESERVE, Use.LISTEN_ON_SITE)
+"""What happens in the institution's own country and nowhere else."""
+
+ALLOWED_WITH = {
+    Use.DESCRIBE: (Use.PRESERVE,),
+    Use.LISTEN_ON_SITE: (Use.STREAM,),
+}
+"""Who allows one of those allows this use as well: it is the lesser."""
+REFUSED_WITH = {
+    Use.LISTEN_ON_SITE: (Use.PRESERVE,),
+    Use.STREAM: (Use.PRESERVE, Use.LISTEN_ON_SITE),
+    Use.DOWNLOAD: (Use.PRESERVE,),
+    Use.TORRENT: (Use.PRESERVE,),
+    Use.MINE: (Use.PRESERVE,),
+    Use.TRAIN_AI: (Use.PRESERVE, Use.MINE),
+    Use.TRAIN_GENERATIVE_AI: (Use.PRESERVE, Use.MINE, Use.TRAIN_AI),
+}
+"""Who refuses one of those refuses this use as well: it is the greater, or cannot be without."""
+
+
+class Layer(StrEnum):
+    """What rights are in: the recording (its performers and producer) and the work that is heard
+    in it (its authors). A use needs a yes in both."""
+
+    RECORDING = "recording"
+    WORK = "work"
 
 
 class Basis(StrEnum):
@@ -25,8 +72,10 @@ class Basis(StrEnum):
     AGREEMENT = "agreement"
     OWN_CONSENT = "own-consent"
     PUBLIC_DOMAIN = "public-domain"
+    """No right is left, was ever there, or it was given up: nobody need be asked on that layer."""
     LEGAL_DEPOSIT = "legal-deposit"
     STATUTORY_EXCEPTION = "statutory-exception"
+    """A law allows it without asking; `article` says which."""
 
 
 class Kind(StrEnum):
@@ -36,14 +85,14 @@ class Kind(StrEnum):
     REFUSAL = "refusal"
     """The rights holder says no; it stands until the same issuer revokes it."""
     TAKEDOWN = "takedown"
-    """Suspends every use but PRESERVE at once."""
+    """Suspends every use but KEEPING at once, and DESCRIBE too where it names it."""
     REVOCATION = "revocation"
     """Takes back the statement whose identifier `revokes` names."""
 
 
 class Status(StrEnum):
     CLAIMED = "claimed"
-    """A depositor's word. It allows PRESERVE and nothing else."""
+    """A depositor's word. It allows KEEPING and nothing else."""
     VERIFIED = "verified"
     """Checked by a person, or by a policy of the archive that the evidence names."""
 
@@ -52,7 +101,8 @@ class Status(StrEnum):
 class Statement:
     """One entry of the ledger. Times are ISO 8601 in UTC and compare as text.
 
-    `id` is the entry's number in the ledger; 0 before it is appended.
+    `id` is the entry's number in the ledger; 0 before it is appended. A field that an older entry
+    lacks has its default, which allows no more than the entry did.
     """
 
     recording: RecordingId
@@ -69,6 +119,17 @@ class Statement:
     begins_at: str = ""
     ends_at: str = ""
     revokes: int = 0
+    layers: tuple[Layer, ...] = ()
+    """What a grant is about; empty where it speaks of the track as a whole, and that is both
+    layers, but the recording alone for TRAINING. A refusal of one layer refuses the use."""
+    territories: tuple[Territory, ...] = ()
+    """Where it holds; empty for everywhere."""
+    territories_except: tuple[Territory, ...] = ()
+    """Where it does not, of those."""
+    article: str = ""
+    """Of a STATUTORY_EXCEPTION or LEGAL_DEPOSIT: the law and its article."""
+    evidence_sha512: Sha512 | None = None
+    """Digest of the document that `evidence` names."""
 
 
 class Answer(StrEnum):
@@ -91,13 +152,15 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """May `recording` be put to `use` at `at`? Default deny, reasons always."""
+    """May `recording` be put to `use` at `at` in `territory` (everywhere, where that is empty)?
+    Default deny, reasons always."""
 
     recording: RecordingId
     use: Use
     answer: Answer
     reasons: tuple[Reason, ...]
     at: str
+    territory: Territory = EVERYWHERE
 
     @property
     def allowed(self) -> bool:

@@ -48,6 +48,11 @@ _STATEMENTS: dict[str, pa.DataType] = {
     "begins_at": pa.string(),
     "ends_at": pa.string(),
     "revokes": pa.int64(),
+    "layers": pa.list_(pa.string()),
+    "territories": pa.list_(pa.string()),
+    "territories_except": pa.list_(pa.string()),
+    "article": pa.string(),
+    "evidence_sha512": pa.string(),
 }
 
 
@@ -105,6 +110,11 @@ def statements_table(statements: Sequence[Statement]) -> bytes:
             "begins_at": statement.begins_at or None,
             "ends_at": statement.ends_at or None,
             "revokes": statement.revokes or None,
+            "layers": [layer.value for layer in statement.layers],
+            "territories": list(statement.territories),
+            "territories_except": list(statement.territories_except),
+            "article": statement.article or None,
+            "evidence_sha512": statement.evidence_sha512,
         }
         for statement in statements
     ]

@@ -50,8 +50,9 @@ LICENSES.txt         every licence, and the line to name each recording by
 manifest.json        every file with its SHA-512 digest, and what was left out and why
 
 Every recording here may be passed on under the licence that LICENSES.txt names, with its line.
-That is not consent to train a model, which is asked for on its own: where it was given,
-statements.parquet shows the use "train-ai". What a generative model made is marked as such.
+That is not consent to train a model, which is asked for on its own, for the recording and for the
+work: where it was given, statements.parquet shows the use "train-ai" or "train-generative-ai".
+What a generative model made is marked as such.
 
 manifest.txt, which comes beside this directory, is the archive's signature on all of it: check
 it with the archive's public key, which you had better have from somewhere else.

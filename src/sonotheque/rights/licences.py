@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sonotheque.model.terms import Use
+from sonotheque.model.terms import TRAINING, Use
 
-PUBLIC_USES = (Use.PRESERVE, Use.STREAM, Use.DOWNLOAD, Use.TORRENT)
+PUBLIC_USES = tuple(use for use in Use if use not in TRAINING)
 
 # Deed URLs: licences/<elements>/<version>[/<port>] and publicdomain/{zero,mark}/1.0. Version 1.0
 # names BY-NC-ND's elements in another order; /rdf is a format and no port. A full stop may end
