@@ -23,6 +23,7 @@ from sonotheque.model.identifiers import HoldingId, RecordingId, holding_id_of
 from sonotheque.model.music import Fingerprints, Recording
 from sonotheque.model.terms import Decision, Use
 from sonotheque.model.territories import EVERYWHERE, Territory, parse_territory
+from sonotheque.rights.commitments import Commitments
 from sonotheque.rights.cosigning import Cosigner, Witnesses
 from sonotheque.rights.decision import decide, decide_all, place_of
 from sonotheque.rights.ledger import Ledger
@@ -82,6 +83,22 @@ class Archive:
             newest=self.config.newest_checkpoint,
             witnesses=self.witnesses,
         )
+
+    def rotate_key(self, now: str) -> Path:
+        """Go from the signing key to a new one; the note by which the old key names it.
+
+        Stopped anywhere, it goes on when it is done again. The old private key is gone then.
+        """
+        successor = signing.next_key(self.config.keys, self.signer.verifier.name)
+        note = self.ledger.hand_over(successor, now)
+        signing.promote(self.config.keys, successor)
+        for name in ("signer", "ledger"):
+            self.__dict__.pop(name, None)
+        return note
+
+    @cached_property
+    def commitments(self) -> Commitments:
+        return Commitments(self.config.private)
 
     @property
     def witnesses(self) -> Witnesses:

@@ -120,6 +120,11 @@ class Config:
         return self.directory / "ledger"
 
     @property
+    def private(self) -> Path:
+        """Names and evidence that the ledger holds only commitments to; part of no mirror."""
+        return self.directory / "private"
+
+    @property
     def witness_memory(self) -> Path:
         """What this archive has cosigned for others. It must not come back from an older copy."""
         return self.directory / "witnessed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -182,3 +183,82 @@ def test_witnesses_are_asked_and_told_of(run: Run, archive: Path, tmp_path: Path
     assert "gone has not cosigned" in err
     code, _, _ = run("rights", "decide", which, "stream", "--archive", archive)
     assert code == 1
+
+
+def test_what_is_said_in_private_is_in_no_public_file_and_can_be_erased(
+    run: Run, fails: Callable[..., str], archive: Path, tmp_path: Path
+) -> None:
+    _, out, _ = run("find", "FRZ031400123", "--json", "--archive", archive)
+    which, at = json.loads(out)["recordings"][0]["id"], ("--archive", archive)
+    who = ("--by", "Anna Natural", "--evidence", "letter from Sesame Street")
+    code, said, _ = run("rights", "takedown", which, *who, "--private", *at)
+    assert code == 0
+    assert "Anna Natural (private)" in said
+    number = int(said.split()[3].rstrip(":"))
+    _, said, _ = run("rights", "show", which, "--json", *at)
+    assert "Anna" not in said
+    _, said, _ = run("rights", "show", which, *at)
+    assert "Anna Natural (private)" in said
+    assert "Anna Natural (private)" in run("show", which, *at)[1]
+    line = fails(2, "rights", "revoke", number, "--by", "Anna", "--evidence", "e", *at)
+    assert "alone can take it back" in line
+    shown, hidden = tmp_path / "shown.tlog-proof", tmp_path / "hidden.tlog-proof"
+    assert run("rights", "prove", number, "--out", hidden, *at)[0] == 0
+    assert run("rights", "prove", number, "--reveal", "--out", shown, *at)[0] == 0
+    code, said, _ = run("rights", "revoke", number, *who, *at)
+    assert code == 0
+    _public_files_without(archive, b"Anna", b"Sesame")
+    code, said, _ = run("rights", "erase", number, "--json", *at)
+    assert (code, json.loads(said)["entries"]) == (0, [number, number + 1])
+    for path in archive.rglob("*"):
+        assert not path.is_file() or b"Anna" not in path.read_bytes(), path
+    _, said, _ = run("rights", "show", which, *at)
+    assert "a person erased on" in " ".join(said.split())
+    assert "Nothing was left" in run("rights", "erase", number, *at)[1]
+    assert "nothing to reveal" in fails(
+        2, "rights", "prove", number, "--reveal", "--out", shown.with_suffix(".no"), *at
+    )
+    # The log is whole, and who kept a proof of it can still show whose entry it was.
+    assert run("rights", "verify", archive / "ledger", "--key", _key(archive))[0] == 0
+    assert "Anna Natural" in run("rights", "verify", shown, "--key", _key(archive))[1]
+    assert "Anna" not in run("rights", "verify", hidden, "--key", _key(archive))[1]
+    lines = base64.b64decode(shown.read_text().split("\n")[1].removeprefix("extra "))
+    forged = base64.b64encode(lines.replace(b"Anna", b"Bert")).decode()
+    bad = tmp_path / "bad.tlog-proof"
+    bad.write_text(shown.read_text().replace(base64.b64encode(lines).decode(), forged))
+    assert "not what the entry commits to" in fails(
+        1, "rights", "verify", bad, "--key", _key(archive)
+    )
+    assert "in public" in fails(2, "rights", "erase", 1, *at)
+    fails(1, "rights", "erase", 999, *at)
+    fails(2, "rights", "takedown", which, "--by", "private:" + "0" * 64, "--evidence", "e", *at)
+
+
+def _public_files_without(archive: Path, *words: bytes) -> None:
+    kept = [path for path in archive.rglob("*") if path.is_file() and "private" not in path.parts]
+    assert len(kept) > 10
+    for path in kept:
+        content = path.read_bytes()
+        assert not any(word in content for word in words), path
+
+
+def test_a_proof_verifies_by_any_key_with_the_notes(
+    run: Run, fails: Callable[..., str], archive: Path, tmp_path: Path
+) -> None:
+    old, number = _key(archive), _entry(run, archive)
+    before, after = tmp_path / "before.tlog-proof", tmp_path / "after.tlog-proof"
+    run("rights", "prove", number, "--out", before, "--archive", archive)
+    code, said, _ = run("rights", "rotate-key", "--json", "--archive", archive)
+    document = json.loads(said)
+    assert code == 0
+    assert (document["old"], document["new"]) == (old, _key(archive))
+    assert old != _key(archive)
+    number = _entry(run, archive)
+    run("rights", "prove", number, "--out", after, "--archive", archive)
+    for proved, key in ((before, _key(archive)), (after, old)):
+        assert "another key" in fails(1, "rights", "verify", proved, "--key", key)
+        code, _, _ = run("rights", "verify", proved, "--key", key, "--succession", document["note"])
+        assert code == 0
+    assert run("rights", "verify", archive / "ledger", "--key", old)[0] == 0
+    line = fails(1, "rights", "verify", after, "--key", old, "--succession", after)
+    assert str(after) in line

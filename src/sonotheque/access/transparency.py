@@ -12,6 +12,7 @@ from litestar.params import FromPath, RawBody
 
 from sonotheque.access.room import InRoom
 from sonotheque.errors import NotFound
+from sonotheque.rights.published import read_successions
 from sonotheque.rights.witness import REQUEST_BYTES_MAX, Reply
 from sonotheque.store.clock import utc_now
 
@@ -36,6 +37,15 @@ def tile(room: InRoom, name: FromPath[str]) -> Response[bytes]:
     if not _TILE.fullmatch(name) or not path.is_file():
         raise NotFound("there is no such tile", where=name[:80], remedy="see /ledger/checkpoint")
     return Response(path.read_bytes(), media_type="application/octet-stream", headers=_FOR_GOOD)
+
+
+@route("/ledger/keys/{number:int}", http_method=_READ, include_in_schema=False, sync_to_thread=True)
+def key_note(room: InRoom, number: FromPath[int]) -> Response[str]:
+    """The note by which one key of the archive named the next."""
+    notes = read_successions(room.archive.config.ledger)
+    if not 0 < number <= len(notes):
+        raise NotFound("there is no such note", where=str(number), remedy="see /about for the key")
+    return _exactly(Reply(200, notes[number - 1]))
 
 
 @post(
@@ -70,4 +80,4 @@ def _exactly(reply: Reply) -> Response[str]:
     return Response(reply.text, status_code=reply.status, headers=headers)
 
 
-HANDLERS = (checkpoint, tile, add_checkpoint, witnessed)
+HANDLERS = (checkpoint, tile, key_note, add_checkpoint, witnessed)

@@ -5,24 +5,26 @@ from __future__ import annotations
 import contextlib
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from sonotheque import archive as archives
+from sonotheque.archive import Archive
 from sonotheque.cli import text
 from sonotheque.cli.answer import Answer, progress
 from sonotheque.errors import BadInput, Corrupt, SonothequeError, one_line
 from sonotheque.model.findings import Finding
 from sonotheque.model.terms import Statement
-from sonotheque.rights import evidence, proof
+from sonotheque.rights import commitments, evidence, proof, succession
 from sonotheque.rights.cosigning import Cosigner
 from sonotheque.rights.entries import decode_entry
-from sonotheque.rights.published import CHECKPOINT_NAME, read_note, tiles
+from sonotheque.rights.published import CHECKPOINT_NAME, read_note, read_successions, tiles
 from sonotheque.rights.verification import Examination
 from sonotheque.store import files, signing
+from sonotheque.store.clock import utc_now
 
 _SHOWN_MAX = 300
 _REMEDY = "give a file that `sonotheque rights prove` made, or the directory of a ledger"
@@ -96,11 +98,15 @@ def prove(arguments: Namespace) -> Answer:
         made: evidence.InclusionProof | evidence.ConsistencyProof
         if arguments.since:
             with _about(arguments.since):
-                older = evidence.verify_checkpoint(read_note(arguments.since), [key])
+                older = evidence.verify_checkpoint(
+                    read_note(arguments.since), archive.ledger.keys()
+                )
                 made = archive.ledger.prove_growth(older)
             line = f"that the log of {older.size} entries only grew"
         else:
             made = archive.ledger.prove(arguments.statement)
+            if arguments.reveal:
+                made = _revealed(archive, made)
             line = f"of entry {arguments.statement}"
         checkpoint = evidence.verify_checkpoint(made.checkpoint, [key])
     files.replace(out.absolute(), made.text().encode())
@@ -118,9 +124,75 @@ def prove(arguments: Namespace) -> Answer:
     return Answer(document, "\n".join(lines))
 
 
+def rotate_key(arguments: Namespace) -> Answer:
+    with archives.open_archive(arguments.archive) as archive, archive.writing():
+        old = archive.signer.verifier.text()
+        note = archive.rotate_key(utc_now())
+        new = archive.signer.verifier.text()
+    lines = [
+        "From now on this archive signs by",
+        f"  {new}",
+        text.paragraph(
+            f"The old key names it in {note}. Tell everybody who has the old key, your witnesses"
+            " above all; back up the keys directory. What the old key signed stays verifiable."
+        ),
+    ]
+    return Answer({"old": old, "new": new, "note": str(note)}, "\n".join(lines))
+
+
+def _keys(key: signing.Verifier, notes: list[Path], path: Path) -> list[signing.Verifier]:
+    """`key`, and the keys to which the notes lead from it; a ledger brings its own along."""
+    texts = [read_note(note) for note in notes]
+    for note, content in zip(notes, texts, strict=True):
+        with _about(note):
+            succession.read_note(content)
+    if path.is_dir():
+        texts += read_successions(path)
+    return succession.related(key, texts)
+
+
+def _revealed(archive: Archive, made: evidence.InclusionProof) -> evidence.InclusionProof:
+    """`made` with what stands behind the commitments of its entry."""
+    statement = decode_entry(made.entry, made.index + 1)
+    openings = [
+        (text, opening)
+        for text in (statement.issuer, statement.evidence)
+        if (opening := archive.commitments.opening(text)) and not opening.erased_at
+    ]
+    if not openings:
+        raise BadInput(
+            "has nothing to reveal",
+            where=f"entry {statement.id}",
+            remedy="leave out --reveal: the entry was made in public, or its person was erased",
+        )
+    lines = [msgspec.json.encode([text, one.salt, one.value]) for text, one in openings]
+    return replace(made, extra=b"\n".join([made.entry, *lines]))
+
+
+def _opened(found: evidence.InclusionProof, statement: Statement) -> Statement:
+    """`statement` with the values that the proof brings along, each of which must be what the
+    entry commits to."""
+    known = {}
+    for line in found.extra.split(b"\n")[1:]:
+        try:
+            text, salt, value = msgspec.json.decode(line, type=tuple[str, str, str])
+            if commitments.commitment(salt, value) != text:
+                raise ValueError(text)
+        except (ValueError, msgspec.MsgspecError) as error:
+            raise Corrupt(
+                "what it reveals is not what the entry commits to", remedy="do not trust it"
+            ) from error
+        known[text] = value
+    return replace(
+        statement,
+        issuer=known.get(statement.issuer, statement.issuer),
+        evidence=known.get(statement.evidence, statement.evidence),
+    )
+
+
 def verify(arguments: Namespace) -> Answer:
     path: Path = arguments.file
-    keys = [_key(arguments.key)]
+    keys = _keys(_key(arguments.key), arguments.succession, path)
     witnesses = [_key(key, signing.Kind.COSIGNATURE) for key in arguments.witness]
     with _about(path):
         if path.is_dir():
@@ -134,8 +206,7 @@ def verify(arguments: Namespace) -> Answer:
             found = evidence.parse_inclusion(content)
         except ValueError as error:
             raise _damaged(error) from error
-        checkpoint = evidence.verify_inclusion(found, keys, witnesses)
-    return _entry(found, checkpoint)
+        return _entry(found, evidence.verify_inclusion(found, keys, witnesses))
 
 
 def witnesses(arguments: Namespace) -> Answer:
@@ -177,7 +248,7 @@ def _asked_line(one: Asked) -> str:
 def _entry(found: evidence.InclusionProof, checkpoint: evidence.Checkpoint) -> Answer:
     number = found.index + 1
     try:
-        statement = decode_entry(found.entry, number)
+        statement = _opened(found, decode_entry(found.entry, number))
         shown = text.statement(statement)
     except msgspec.MsgspecError:
         statement = None

@@ -201,6 +201,9 @@ def _proofs(actions: _Commands) -> None:
         metavar="CHECKPOINT",
         help="in place of STATEMENT: that the log only grew since this checkpoint",
     )
+    prove.add_argument(
+        "--reveal", action="store_true", help="with the name and the evidence of a private entry"
+    )
     verify = _command(
         actions, "verify", "evidence:verify", "check a proof, or a whole log", archive=False
     )
@@ -214,12 +217,23 @@ def _proofs(actions: _Commands) -> None:
         "--since", type=Path, metavar="CHECKPOINT", help="the older checkpoint that you kept"
     )
     verify.add_argument(
+        "--succession",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="a note by which a key names the next; repeatable",
+    )
+    verify.add_argument(
         "--witness",
         action="append",
         default=[],
         metavar="KEY",
         help="the key of a witness that must have cosigned; repeatable",
     )
+    _command(actions, "rotate-key", "evidence:rotate_key", "go from the signing key to a new one")
+    erase = _command(actions, "erase", "rights:erase", "erase who made a private entry, and why")
+    erase.add_argument("statement", metavar="STATEMENT", type=_positive)
     _command(actions, "witnesses", "evidence:witnesses", "who cosigns the ledger, and whose we do")
 
 
@@ -334,6 +348,11 @@ def _said_by(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--evidence", required=True, metavar="TEXT", help="where that can be seen")
     parser.add_argument(
         "--document", type=Path, metavar="FILE", help="what the evidence is: its digest is entered"
+    )
+    parser.add_argument(
+        "--private",
+        action="store_true",
+        help="NAME is a person: keep name and evidence out of the public ledger",
     )
 
 

@@ -18,13 +18,14 @@ from sqlalchemy import Connection, Engine, text
 from sonotheque.errors import Corrupt, NotFound, Refused
 from sonotheque.model.identifiers import RecordingId
 from sonotheque.model.terms import Statement
-from sonotheque.rights import evidence, proof
+from sonotheque.rights import evidence, proof, succession
 from sonotheque.rights.cosigning import Witnesses
 from sonotheque.rights.entries import decode_entry, encode_entry
 from sonotheque.rights.published import (
     CHECKPOINT_NAME,
     read_checkpoint,
     read_signed,
+    read_successions,
     read_tile,
     size_by_tiles,
     tiles,
@@ -158,6 +159,30 @@ class Ledger:
         evidence.check_consistent(older.size, older.root, size, root, path)
         return evidence.ConsistencyProof(old=older.size, path=path, checkpoint=checkpoint)
 
+    def keys(self) -> list[signing.Verifier]:
+        """Every key that has signed this log, the one that signs now first."""
+        return succession.related(self._signer.verifier, read_successions(self._directory))
+
+    def hand_over(self, successor: signing.Signer, at: str) -> Path:
+        """Have `successor` follow the key that signs now, at `at`; the note that says so.
+
+        The newest checkpoint is signed by both then. Doing it again does no harm.
+        """
+        with files.exclusive(self._lock, wait_seconds=LOCK_SECONDS_MAX):
+            self._publish()
+            notes = read_successions(self._directory)
+            made = self._directory / succession.KEYS_NAME / f"{len(notes):03d}"
+            if not notes or succession.read_note(notes[-1])[1] != successor.verifier:
+                made = made.with_name(f"{len(notes) + 1:03d}")
+                files.make_directory(made.parent)
+                _replace(made, succession.make_note(self._signer, successor, at).encode())
+            note = self.checkpoint()
+            line = successor.signature(signing.split_note(note)[0])
+            both = signing.with_lines(note, [line]).encode()
+            _replace(self._newest_path, both)
+            _replace(self._checkpoint_path, both)
+        return made
+
     def verify(self) -> int:
         """Re-read and re-hash everything that is published; the number of entries.
 
@@ -261,7 +286,9 @@ class Ledger:
     def _check_witnesses(self, size: int) -> None:
         """Raises Corrupt where a witness has cosigned what is not the beginning of this log:
         everything here may have come back from an older copy, and only it remembers."""
-        keys = [self._signer.verifier]
+        if not self.witnesses.cosigners:
+            return
+        keys = self.keys()
         for one, seen in self.witnesses.newest(keys[0].name, keys):
             if seen.size > size:
                 _replace(self._newest_path, seen.note.encode())

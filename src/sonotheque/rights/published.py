@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from sonotheque.errors import Corrupt
-from sonotheque.rights import proof
+from sonotheque.rights import proof, succession
 from sonotheque.store import files, signing
 
 CHECKPOINT_NAME = "checkpoint"
@@ -51,6 +51,11 @@ def read_signed(path: Path, verifier: signing.Verifier) -> tuple[int, bytes]:
         what = "the ledger's checkpoint cannot be read"
         raise Corrupt(what, where=str(path), remedy=remedy) from error
     return size, root
+
+
+def read_successions(directory: Path) -> list[str]:
+    """The notes by which the keys of the log in `directory` followed each other, oldest first."""
+    return [read_note(path) for path in sorted((directory / succession.KEYS_NAME).glob("[0-9]*"))]
 
 
 def read_tile(directory: Path, level: int, index: int, width: int) -> list[bytes]:

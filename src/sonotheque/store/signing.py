@@ -26,6 +26,8 @@ from sonotheque.store import files
 
 PRIVATE_KEY_NAME = "signing.key"
 PUBLIC_KEY_NAME = "signing.pub"
+NEXT_PRIVATE_KEY_NAME = "next.key"
+NEXT_PUBLIC_KEY_NAME = "next.pub"
 WITNESS_PRIVATE_KEY_NAME = "witness.key"
 WITNESS_PUBLIC_KEY_NAME = "witness.pub"
 NOTE_BYTES_MAX = 1 << 20
@@ -103,6 +105,25 @@ def create_key(directory: Path, name: str) -> Signer:
 def read_key(directory: Path) -> Signer:
     """The key pair that `create_key` made. Raises BadInput where it is missing or broken."""
     return _read(directory / PRIVATE_KEY_NAME, Kind.NOTE)
+
+
+def next_key(directory: Path, name: str) -> Signer:
+    """The key pair in `directory` that is going to follow, made where there is none, for the same
+    `name`. Raises BadInput where it is broken."""
+    path = directory / NEXT_PRIVATE_KEY_NAME
+    if path.exists():
+        return _read(path, Kind.NOTE)
+    signer = _generate(name, Kind.NOTE)
+    _keep(directory, signer, NEXT_PRIVATE_KEY_NAME, NEXT_PUBLIC_KEY_NAME)
+    return signer
+
+
+def promote(directory: Path, successor: Signer) -> None:
+    """Put the key that follows in the place of the one that signs now, which is gone then."""
+    _keep(directory, successor, PRIVATE_KEY_NAME, PUBLIC_KEY_NAME)
+    for name in (NEXT_PRIVATE_KEY_NAME, NEXT_PUBLIC_KEY_NAME):
+        (directory / name).unlink(missing_ok=True)
+    files.sync_directory(directory)
 
 
 def witness_key(directory: Path, name: str) -> Signer:
