@@ -55,7 +55,7 @@ def test_a_note_that_both_have_not_signed_leads_nowhere(logs: Any) -> None:
         note[:-5],
         note.replace("2026", "2027"),
         "\n".join([*lines[:7], lines[8], ""]),
-        "\n".join([*lines[:7], lines[7], ""]),
+        "\n".join([*lines[:6], lines[7], ""]),
         note.replace("succession", "successions"),
         succession.make_note(one, logs.signer(2, "other.0001"), NOW),
         one.sign("text\n"),
