@@ -366,7 +366,7 @@ def test_every_code_is_in_the_handbook() -> None:
 
 def command_sections() -> dict[str, str]:
     page = (DOCS / "commands.md").read_text(encoding="utf-8")
-    parts = re.split(r"^### `sonotheque ([a-z ]+)`$", page, flags=re.MULTILINE)
+    parts = re.split(r"^### `sonotheque ([a-z -]+)`$", page, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
