@@ -16,7 +16,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.types import Message, Scope
 
 from sonotheque import __version__
-from sonotheque.access import api, audio, pages, publications, reference
+from sonotheque.access import api, audio, pages, publications, reference, transparency
 from sonotheque.access.guard import Guard
 from sonotheque.access.overview import Counting
 from sonotheque.access.problems import BoundPassed, NotAllowed, Problems
@@ -85,6 +85,7 @@ def create_app(archive: Archive) -> Litestar:
             *publications.HANDLERS,
             *audio.HANDLERS,
             *reference.HANDLERS,
+            *transparency.HANDLERS,
             static,
             api.ROUTER,
         ],
