@@ -75,7 +75,7 @@ def open_database(path: Path, *, missing_ok: bool = True) -> Engine:
             raise EnvironmentFailure(
                 f"the database cannot be used ({error})",
                 where=str(path),
-                remedy=f"check the disk; {_REBUILD}",
+                remedy=f"check the disk, and that this user may write there; {_REBUILD}",
             ) from error
 
     return engine

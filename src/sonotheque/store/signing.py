@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import hashlib
 import os
 from collections.abc import Iterable
@@ -31,6 +32,8 @@ NEXT_PUBLIC_KEY_NAME = "next.pub"
 WITNESS_PRIVATE_KEY_NAME = "witness.key"
 WITNESS_PUBLIC_KEY_NAME = "witness.pub"
 NOTE_BYTES_MAX = 1 << 20
+_LOST = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM})
+"""With these the key is not there for us; with others the disk has failed."""
 """Longer than any note that somebody means; what is longer is not looked into."""
 
 
@@ -157,6 +160,8 @@ def _read(path: Path, kind: Kind) -> Signer:
         name, seed = path.read_text(encoding="utf-8").split()
         private = Ed25519PrivateKey.from_private_bytes(base64.b64decode(seed, validate=True))
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno not in _LOST:
+            raise files.explain(error, path) from error
         raise BadInput(
             "the archive's signing key cannot be read",
             where=str(path),
