@@ -30,7 +30,7 @@ from sqlalchemy import Engine, event
 import ext4
 import scenes
 import sonotheque
-from commands import Ways, commands, fork, say
+from commands import Ran, Ways, commands, fork, say
 from criteria import tree_digest, valid
 from power import missing, stage, until_said
 from recovery import recover
@@ -55,6 +55,8 @@ _ELSEWHERE = {
 }
 """What is no part of the write path of holdings, statements and editions."""
 _OCCASIONS_MAX = 6
+_BESIDE = ("primitives", "exported")
+"""What works write beside the archive."""
 PRAGMA = "store/db.py: PRAGMA synchronous = FULL"
 
 
@@ -258,6 +260,7 @@ def _notice(tally: Tally, disk: ext4.Disk, site: Site, work: Work, reached: set[
             with disk.mounted() as place:
                 ran = fork(_cutting_at(site, occasion, place, work, leave_out=leave_out))
             if ran.promise is None:
+                _require_done(ran)
                 return False
             reached.add(site)
             path, promised, of_all = ran.promise
@@ -274,6 +277,12 @@ def _notice(tally: Tally, disk: ext4.Disk, site: Site, work: Work, reached: set[
             tally.failures.append(f"mutation rule: done, and yet not on the disk: {site}")
             return True
     return False
+
+
+def _require_done(ran: Ran) -> None:
+    """What fails syncs nothing, and shows nothing."""
+    if ran.problem or any(said.code for said in ran.said):
+        raise RuntimeError(f"the work that syncs has failed: {ran.problem or ran.said}")
 
 
 def _without_full_sync(disk: ext4.Disk, scene: Scene, only: str) -> Tally:
@@ -321,7 +330,7 @@ def _simulated() -> ModuleType:
 
 def _on_the_simulated_disk(tally: Tally, site: Site, seed: int, base: Path, reached: bool) -> None:
     base.mkdir(exist_ok=True)
-    for kind in ("version", "publish", "heal-behind", "deposit"):
+    for kind in ("version", "publish", "heal-behind", "heal", "deposit"):
         shutil.rmtree(base / "scene", ignore_errors=True)
         scene = scenes.make(kind, seed, base / "scene")
         for missed in _missed(scene, site):
@@ -338,16 +347,17 @@ def _missed(scene: Scene, site: Site) -> Iterator[str]:
     def lost(watch: Callable[..., Any], *arguments: Any) -> Iterator[Any]:
         for left_out in (site, None):
             scene.restart()
-            shutil.rmtree(scene.base / "primitives", ignore_errors=True)
+            for name in _BESIDE:
+                shutil.rmtree(scene.base / name, ignore_errors=True)
             ran = fork(partial(watch, scene, *arguments[:1], left_out, *arguments[1:]))
-            if ran.problem:
-                raise RuntimeError(ran.problem)
+            _require_done(ran)
             yield ran.result
         if ran.result:
             raise RuntimeError(f"the simulated disk cries wolf: {ran.result[0]}")
 
     base = scene.base
-    for work in (scene.work(1), _primitives(base), _together(base), _settling(scene)):
+    works = (scene.work(1), _primitives(base), _together(base))
+    for work in (*works, _settling(scene), _exporting(scene)):
         without, _ = lost(_lose, work)
         if without:
             yield without[0]
@@ -366,8 +376,8 @@ def _lose(scene: Scene, work: Work, site: Site | None, speaker: int) -> list[str
         (_leaving_out(site, work) if site else work)(speaker)
     left = simulated.after_power_cut(scene.base)
     lost = []
-    for place in (*_roots(scene), *(scene.archive / name for name in ("ledger", "editions")),
-                  scene.base / "primitives"):  # fmt: skip
+    inside = [scene.archive / name for name in ("ledger", "editions")]
+    for place in (*_roots(scene), *inside, *(scene.base / name for name in _BESIDE)):
         prefix = f"{place.relative_to(scene.base)}/"
         found = {str(p.relative_to(scene.base)): p for p in place.rglob("*") if p.is_file()}
         lost += [f"{n} is lost" for n, p in found.items() if left.get(n) != p.read_bytes()]
