@@ -59,7 +59,31 @@ def test_the_public_domain_tools(tool: str, spdx: str) -> None:
     assert Use.TRAIN_AI not in found.uses
 
 
-@pytest.mark.parametrize("spdx", ["LAL-1.3", "MIT", "Apache-2.0", " CC-BY-4.0\n"])
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("nc/1.0/", "CC NC 1.0"),
+        ("nd/1.0/", "CC ND 1.0"),
+        ("sa/1.0/", "CC SA 1.0"),
+        ("nc-sa/1.0/", "CC NC-SA 1.0"),
+        ("nd-nc/1.0/", "CC NC-ND 1.0"),
+        ("nd-nc/2.0/jp/", "CC NC-ND 2.0 JP"),
+    ],
+)
+def test_the_retired_licences_without_by(path: str, name: str) -> None:
+    url = f"https://creativecommons.org/licenses/{path}"
+    found = find_licence(f"{url}legalcode")
+    assert found
+    assert (found.url, found.name, found.uses) == (url, name, PUBLIC_USES)
+    assert found.no_derivatives == ("ND" in name)
+    assert find_licence("https://creativecommons.org/licenses/sa/2.0/") is None
+    assert find_licence("CC-SA-1.0") == find_licence("http://creativecommons.org/licenses/sa/1.0/")
+
+
+@pytest.mark.parametrize(
+    "spdx",
+    ["LAL-1.2", "LAL-1.3", "GFDL-1.2-or-later", "MIT", "0BSD", "Apache-2.0", " CC-BY-4.0\n"],
+)
 def test_other_identifiers(spdx: str) -> None:
     named = find_licence(spdx)
     assert named
@@ -141,7 +165,8 @@ def test_suffixes_that_are_no_port() -> None:
 
 @given(st.text())
 def test_free_text_allows_nothing(text: str) -> None:
-    if "creativecommons.org" not in text.lower() and "-" not in text and text.strip() != "MIT":
+    words = {"MIT", "0BSD", "Unlicense"}
+    if "creativecommons.org" not in text.lower() and "-" not in text and text.strip() not in words:
         assert find_licence(text) is None
 
 

@@ -17,6 +17,7 @@ from sonotheque.model.procedures import Procedure, Step, TermFacts
 from sonotheque.model.terms import KEEPING, Basis, Kind, Layer, Statement, Status, Use
 from sonotheque.model.territories import parse_territory
 from sonotheque.rights.licences import find_licence
+from sonotheque.rights.notices import find_notice
 from sonotheque.rights.validity import checked
 from sonotheque.store import files
 from sonotheque.store.clock import utc_now
@@ -110,8 +111,11 @@ def revoke(arguments: Namespace) -> Answer:
 def _permit(arguments: Namespace, status: Status) -> Answer:
     licence = find_licence(arguments.licence) if arguments.licence else None
     if arguments.licence and licence is None:
+        notice = find_notice(arguments.licence)
         raise BadInput(
-            "is no public licence that we know",
+            f"is {notice.name}, which {notice.meaning}"
+            if notice
+            else "is no public licence that we know",
             where=arguments.licence,
             remedy="give a Creative Commons URL or an SPDX identifier, or --basis and --use",
         )

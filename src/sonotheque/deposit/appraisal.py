@@ -19,6 +19,7 @@ from sonotheque.model.identifiers import Isrc, RecordingId, parse_isrc
 from sonotheque.model.music import AudioProperties, Description
 from sonotheque.model.terms import Basis, Kind, Layer, Statement, Status
 from sonotheque.rights.licences import Licence, find_licence
+from sonotheque.rights.notices import find_notice
 
 # Tag names under which a file may carry its licence, in the order in which they are believed.
 LICENCE_TAGS = ("license", "licence", "license_url", "wcop", "copyright", "tcop", "comment")
@@ -271,6 +272,20 @@ def _embedded_licence(
     prose = next((v for tag in LICENCE_TAGS[:4] for v in tags.get(tag, ()) if v.strip()), "")
     if not prose:
         return None, "", []
+    if notice := find_notice(prose):
+        return (
+            None,
+            "",
+            [
+                _finding(
+                    file,
+                    "rights.notice",
+                    Severity.WARNING,
+                    f"its licence tag names {notice.name}, which {notice.meaning}",
+                    "read it, and write what it allows into statements.toml",
+                )
+            ],
+        )
     return (
         None,
         "",

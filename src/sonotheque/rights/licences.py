@@ -1,7 +1,8 @@
 """Public licences: recognised by their URL or SPDX identifier, never guessed from prose.
 
 What a licence allows is read off its own terms. None of them is consent to train a model:
-that is asked for on its own (DESIGN.md, section 1).
+that is asked for on its own (DESIGN.md, section 1). What has an address and allows nothing by
+itself is in `notices`.
 """
 
 from __future__ import annotations
@@ -14,17 +15,18 @@ from sonotheque.model.terms import TRAINING, Use
 PUBLIC_USES = tuple(use for use in Use if use not in TRAINING)
 
 # Deed URLs: licences/<elements>/<version>[/<port>] and publicdomain/{zero,mark}/1.0. Version 1.0
-# names BY-NC-ND's elements in another order; /rdf is a format and no port. A full stop may end
-# the sentence that the URL stands in.
+# names BY-NC-ND's elements in another order, and has five licences without BY, which Japan ported
+# as 2.0; /rdf is a format and no port. A full stop may end the sentence that the URL stands in.
 _CC_URL = re.compile(
     r"https?://(?:www\.)?creativecommons\.org/"
-    r"(?:licenses/(?P<elements>by(?:-nc)?(?:-sa|-nd)?|by-nd-nc(?=/1))/"
+    r"(?:licenses/(?P<elements>by(?:-nc)?(?:-sa|-nd)?|by-nd-nc(?=/1)"
+    r"|(?:nc|nd|sa|nc-sa|nd-nc|nc-nd)(?=/(?:1\.0|2\.0/jp)))/"
     r"(?P<version>[134]\.0|2\.[015])(?:/(?!rdf\b)(?P<port>[a-z]{2,3}|scotland))?"
     r"|publicdomain/(?P<tool>zero|mark)/1\.0)(?![\w-]|\.\w)",
     re.IGNORECASE | re.ASCII,
 )
 _CC_SPDX = re.compile(
-    r"CC-(?P<elements>BY(?:-NC)?(?:-SA|-ND)?)-(?P<version>[134]\.0|2\.[015])"
+    r"CC-(?P<elements>BY(?:-NC)?(?:-SA|-ND)?|SA(?=-1\.0))-(?P<version>[134]\.0|2\.[015])"
     r"(?:-(?P<port>[A-Z]{2,3}))?"
 )
 
@@ -65,9 +67,19 @@ _BY_IDENTIFIER = {
     licence.identifier: licence
     for licence in (
         *_CC_TOOLS.values(),
+        Licence("LAL-1.2", "Free Art License 1.2", ""),
         Licence("LAL-1.3", "Free Art License 1.3", ""),
+        *(
+            Licence(f"GFDL-{version}{more}{end}", f"GNU Free Documentation License {version}", "")
+            for version in ("1.1", "1.2", "1.3")
+            for more in ("", "-no-invariants", "-invariants")
+            for end in ("-only", "-or-later")
+        ),
         Licence("MIT", "MIT License", ""),
+        Licence("MIT-0", "MIT No Attribution", ""),
+        Licence("0BSD", "BSD Zero Clause License", ""),
         Licence("Apache-2.0", "Apache License 2.0", ""),
+        Licence("Unlicense", "The Unlicense", "", public_domain=True),
     )
 }
 
@@ -103,10 +115,12 @@ def _of_spdx(word: str) -> Licence | None:
 
 
 def _creative_commons(match: re.Match[str]) -> Licence:
-    elements = match["elements"].lower().replace("-nd-nc", "-nc-nd")
+    elements = match["elements"].lower().replace("nd-nc", "nc-nd")
     version, port = match["version"], (match["port"] or "").lower()
     tail = f"-{port.upper()}" if port else ""
-    path = "by-nd-nc" if (elements, version) == ("by-nc-nd", "1.0") else elements
+    path = elements
+    if version == "1.0" or "by" not in elements:
+        path = elements.replace("nc-nd", "nd-nc")
     return Licence(
         f"CC-{elements.upper()}-{version}{tail}",
         f"CC {elements.upper()} {version}{f' {port.upper()}' if port else ''}",

@@ -18,7 +18,7 @@ from typing import IO
 from sonotheque.catalogue.sources import Fault, Piece
 from sonotheque.catalogue.sources.cleaning import fault
 from sonotheque.catalogue.sources.gathering import Counted, Row, clock_ms, gather, known_part
-from sonotheque.catalogue.sources.markup import (
+from sonotheque.store.markup import (
     HEAD_BYTES,
     Element,
     Unfit,
