@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from sonotheque.rights.licences import find_licence
 from sonotheque.rights.notices import find_notice
 
-STATEMENTS = (
-    "InC InC-OW-EU InC-EDU InC-NC InC-RUU NoC-CR NoC-NC NoC-OKLR NoC-US CNE UND NKC".split()
-)
+STATEMENTS = [
+    *("InC", "InC-OW-EU", "InC-EDU", "InC-NC", "InC-RUU", "NoC-CR", "NoC-NC", "NoC-OKLR"),
+    *("NoC-US", "CNE", "UND", "NKC"),
+]
 
 
 @pytest.mark.parametrize("identifier", STATEMENTS)
