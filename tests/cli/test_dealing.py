@@ -65,3 +65,15 @@ def test_a_message_for_another_is_not_entered(fails: Callable[..., str], told: P
     line = fails(2, "rights", "read", told, "--enter", "--party", "PADPIDA9")
     assert "is for PADPIDA2" in line
     assert "m.xml" in fails(2, "rights", "read", told.parent / "m.xml.gone")
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://rightsstatements.org/vocab/InC/1.0/", "In Copyright"),
+        ("https://creativecommons.org/licenses/by/9.0/", "no public licence"),
+    ],
+)
+def test_what_is_no_licence_is_not_entered(fails: Callable[..., str], url: str, says: str) -> None:
+    by = ("--by", "A", "--evidence", "a letter")
+    assert says in fails(2, "rights", "claim", "0000000000000", *by, "--licence", url)

@@ -242,7 +242,9 @@ def test_what_a_machine_made_is_asked_about() -> None:
         ("<ISRC>FRZ031400123</ISRC>", "", "deal.no-isrc"),
         ("<DealReleaseReference>R1", "<DealReleaseReference>R9", "deal.reference"),
         ("<ICPN>3614970000017</ICPN>", "", "deal.reference"),
+        ("3614970000017", "3" * 201, "deal.reference"),
         ("<MessageId>M1</MessageId>", "<MessageId/>", "deal.sender"),
+        ("<MessageId>M1", f"<MessageId>{'M' * 201}", "deal.sender"),
         (
             "<MessageId>M1",
             "<MessageControlType>TestMessage</MessageControlType><MessageId>M1",

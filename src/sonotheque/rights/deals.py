@@ -43,6 +43,7 @@ from sonotheque.rights.ern import (
     is_false,
     is_true,
     moment_of,
+    name_at,
     parsed,
     resources_of,
     word_of,
@@ -142,16 +143,16 @@ class _Reader:
         self._where = where
         self._asked: dict[tuple[str, Severity, str, str], list[int]] = {}
         header = root.find("MessageHeader")
-        name = text_of(header, "MessageSender/PartyName/FullName")
-        party = text_of(header, "MessageSender/PartyId")
-        behalf = text_of(header, "MessageSender/SentOnBehalfOf/PartyName/FullName") or text_of(
+        name = name_at(header, "MessageSender/PartyName/FullName")
+        party = name_at(header, "MessageSender/PartyId")
+        behalf = name_at(header, "MessageSender/SentOnBehalfOf/PartyName/FullName") or name_at(
             header, "SentOnBehalfOf/PartyName/FullName"
         )
         issuer = f"{name} ({party})" if name and party else name or party
         self._head = Message(
             name=root.tag,
-            id=text_of(header, "MessageId"),
-            created=text_of(header, "MessageCreatedDateTime"),
+            id=name_at(header, "MessageId"),
+            created=name_at(header, "MessageCreatedDateTime"),
             issuer=f"{issuer} for {behalf}" if behalf else issuer,
             recipients=tuple(
                 party

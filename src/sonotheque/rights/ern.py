@@ -70,6 +70,9 @@ NO_USE_OF_OURS = frozenset(
         "Webcast",
     )
 )
+NAME_CHARACTERS_MAX = 200
+"""An entry of the ledger has a bound; whoever fills it with a name has none."""
+
 FREE = "FreeOfChargeModel"
 PAID = ("AdvertisementSupportedModel", "PayAsYouGoModel", "SubscriptionModel")
 WITHOUT_EFFECT = re.compile(
@@ -83,15 +86,20 @@ _UNKNOWN_YEAR = "9999"
 """Stands for a date that the sender does not know (general conformance rules, 6.2.4)."""
 
 
+def name_at(element: Element, path: str) -> str:
+    """The text at `path` on one line; empty where there is none, or more than a name has."""
+    name = " ".join(text_of(element, path).split())
+    return name if len(name) <= NAME_CHARACTERS_MAX else ""
+
+
 def identifier_of(release: Element) -> str:
     """What a release is known by, in every message about it."""
     for path in ("ReleaseId/GRid", "ReleaseId/ICPN", "ReleaseId/ISRC"):
-        if found := text_of(release, path):
+        if found := name_at(release, path):
             return found
     proprietary = release.find("ReleaseId/ProprietaryId")
-    if proprietary is None or not (proprietary.text or "").strip():
-        return ""
-    return f"{proprietary.get('Namespace') or ''}:{proprietary.text.strip()}"
+    own = name_at(release, "ReleaseId/ProprietaryId")
+    return f"{(proprietary.get('Namespace') or '')[:NAME_CHARACTERS_MAX]}:{own}" if own else ""
 
 
 def resources_of(release: Element) -> frozenset[str]:
