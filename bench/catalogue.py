@@ -27,7 +27,7 @@ import numpy as np
 
 from bench import beside, finding
 from bench.footprint import Cost, measured
-from bench.table import Row, duration, percentile, tell
+from bench.table import Row, duration, percentile, size, sizes, tell
 from sonotheque.catalogue.build import build_snapshot
 from sonotheque.catalogue.isrc_index import write_index
 from sonotheque.catalogue.lookup import SnapshotSummary, current_snapshot
@@ -80,28 +80,15 @@ def run(words: list[str]) -> list[Row]:
 
 def _options(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench catalogue")
-    parser.add_argument("--rows", type=_sizes, default=(1_000_000,), metavar="N[,N…]")
+    parser.add_argument("--rows", type=sizes, default=(1_000_000,), metavar="N[,N…]")
     parser.add_argument("--catalogue", type=Path, help="one that was built earlier; is only read")
     parser.add_argument("--dir", type=Path, default=Path(), help="where there is room on the disk")
     parser.add_argument("--peers", choices=("all", "none"), default="all")
     parser.add_argument("--peer-seconds", type=float, default=60, help="for each kind of query")
-    parser.add_argument("--queries", type=_size, default=2_000, help="of each kind")
-    parser.add_argument("--isrcs", type=_size, default=20_000)
-    parser.add_argument("--keys", type=_size, default=10_000_000, help="uniform random keys")
+    parser.add_argument("--queries", type=size, default=2_000, help="of each kind")
+    parser.add_argument("--isrcs", type=size, default=20_000)
+    parser.add_argument("--keys", type=size, default=10_000_000, help="uniform random keys")
     return parser.parse_args(words)
-
-
-def _sizes(text: str) -> tuple[int, ...]:
-    return tuple(_size(part) for part in text.split(","))
-
-
-def _size(text: str) -> int:
-    """10M, 10_000_000 or 10000000."""
-    factor = {"k": 1_000, "M": 1_000_000}.get(text[-1:], 1)
-    size = int(text[:-1] if factor > 1 else text) * factor
-    if size < 1:
-        raise ValueError(text)
-    return size
 
 
 def _earlier(options: argparse.Namespace, workspace: Path) -> list[Row]:

@@ -74,3 +74,16 @@ def duration(seconds: float) -> str:
 def tell(text: str) -> None:
     """A line for the person who waits."""
     print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def sizes(text: str) -> tuple[int, ...]:
+    return tuple(size(part) for part in text.split(","))
+
+
+def size(text: str) -> int:
+    """10M, 10_000_000 or 10000000; of one of these."""
+    factor = {"k": 1_000, "M": 1_000_000}.get(text[-1:], 1)
+    number = int(text[:-1] if factor > 1 else text) * factor
+    if number < 1:
+        raise ValueError(text)
+    return number

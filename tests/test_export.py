@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from typing import Any, Protocol
 import bagit
 import pytest
 
+from clocked import eu_exception
 from sonotheque.archive import Archive
 from sonotheque.cli import main
 from sonotheque.deposit import accession
@@ -25,6 +27,7 @@ from sonotheque.errors import BadInput, Corrupt, NotFound, Refused, SonothequeEr
 from sonotheque.export import Exported, execute, plan_export, statements_toml
 from sonotheque.model.holdings import Receipt
 from sonotheque.model.identifiers import HoldingId, RecordingId, holding_id_of
+from sonotheque.model.procedures import Procedure
 from sonotheque.model.terms import KEEPING, Basis, Kind, Statement, Status, Use
 from sonotheque.store import files
 
@@ -307,6 +310,22 @@ def test_what_is_declared_reads_back(archive: Archive, held: HoldingId, tmp_path
     (planned,) = plan_export(archive, [held], tmp_path / "out", LATER)
     path.write_text(statements_toml(planned, "Radio", LATER), encoding="utf-8")
     assert len(read_declaration(path).statement) == 3
+
+
+def test_what_waits_for_a_clock_is_declared_as_what_it_is_now(
+    archive: Archive, held: HoldingId, tmp_path: Path
+) -> None:
+    recording = RecordingId(held.rpartition(":")[2])
+    waits = [replace(s, recording=recording, id=0) for s in eu_exception("2026-11-20")]
+    never = replace(waits[0], procedure=Procedure.EU_LICENCE)
+    archive.ledger.append([*waits, never])
+    (planned,) = plan_export(archive, [held], tmp_path / "out", LATER)
+    path = tmp_path / "statements.toml"
+    path.write_text(statements_toml(planned, "Radio", LATER), encoding="utf-8")
+    kept, read, also_kept = read_declaration(path).statement[2:]
+    assert kept.uses == also_kept.uses == (Use.PRESERVE,)
+    assert (read.refuse, read.uses, str(read.begins_at)) == (False, (Use.STREAM,), "2027-05-21")
+    assert "DE" in read.territories
 
 
 @pytest.mark.parametrize("mode", ["die", "full"])

@@ -57,6 +57,7 @@ OF_NO_ONE_MODULE = {
     "tests/torture/test_torture.py": "everything that writes, by violence",
     "tests/test_docs.py": "the handbook and the command line",
     "tests/vault/test_radosgw.py": "storage roots on Ceph",
+    "tests/vault/test_killed.py": "audits, killed anywhere",
     "tests/decades/test_decade.py": "the vault, over ten simulated years",
 }
 AT_THE_ROOT = {

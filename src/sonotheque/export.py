@@ -39,7 +39,8 @@ from sonotheque.model.identifiers import (
 )
 from sonotheque.model.music import Recording
 from sonotheque.model.terms import KEEPING, Answer, Basis, Decision, Kind, Statement, Use
-from sonotheque.rights.decision import standing
+from sonotheque.rights.decision import standing, without_clocks
+from sonotheque.rights.periods import NOT_YET
 from sonotheque.store import files
 from sonotheque.vault import ocfl, premis
 from sonotheque.vault.objects import AGENT
@@ -292,8 +293,11 @@ def statements_toml(planned: PlannedBag, archive_name: str, now: str) -> str:
                 lines.append(f"{name} = {toml_string(value)}")
         lines += [f"year = {said.year}"] if said.year else []
         lines += ["generated = true"] if said.generated else []
-    for statement in standing(planned.statements, now):
-        lines += _declared(statement, archive_name)
+    # Who takes the bag in has no clock to read: grants that wait for one go as what they are now,
+    # with their day and their countries; those of which no day is known stay here.
+    for statement in without_clocks(standing(planned.statements, now), now):
+        if statement.begins_at != NOT_YET:
+            lines += _declared(statement, archive_name)
     return "\n".join(lines) + "\n"
 
 

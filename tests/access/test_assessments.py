@@ -57,6 +57,8 @@ def found() -> Assessment:
         without_isrc=0,
         unidentified=0,
         undecoded=0,
+        deliveries=1,
+        bagged=0,
         formats=(FormatFacts(name="flac in flac", files=1234, problem=""),),
         ledger_entries=1,
         ledger_problem="",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import bagit
 import pytest
 
 from sonotheque.archive import Archive
@@ -48,6 +49,19 @@ def _audit(archive: Archive, now: str) -> None:
 
 def _gather(archive: Archive) -> Facts:
     return gather(archive, AFTER)
+
+
+def test_files_that_came_in_bags_are_counted(
+    archive: Archive, deposit: Callable[..., Receipt], music: object, tmp_path: Path
+) -> None:
+    for number, name in enumerate(("bag", "plain"), 1):
+        music.file(tmp_path / name / "a.flac", number, seconds=3)  # type: ignore[attr-defined]
+    bagit.make_bag(str(tmp_path / "bag"), checksums=["sha512"])
+    for name, bagged in (("bag", 1), ("plain", 1)):
+        deposit(tmp_path / name)
+        found = _gather(archive)
+        assert (found.bagged, found.deliveries) == (bagged, 1 if name == "bag" else 2)
+        assert found.unidentified == 0
 
 
 def test_a_whole_archive(archive: Archive, holdings: list[HoldingId]) -> None:

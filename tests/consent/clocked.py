@@ -61,6 +61,7 @@ def grant(
         at=at(day),
         ends_at=ends_at,
         basis=Basis.STATUTORY_EXCEPTION if procedure else Basis.PUBLIC_DOMAIN,
+        article="Directive (EU) 2019/790, art. 8(2)" if procedure else "",
         procedure=procedure,
         facts=facts,
         layers=layers,

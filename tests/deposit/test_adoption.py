@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,8 +18,10 @@ from typing import Any, Protocol
 import msgspec
 import pytest
 
+from clocked import notice
 from sonotheque import archive as archives
 from sonotheque.archive import Archive
+from sonotheque.config import Config, Root
 from sonotheque.deposit import accession
 from sonotheque.deposit.adoption import (
     Adoption,
@@ -29,8 +32,10 @@ from sonotheque.deposit.recovery import rebuild
 from sonotheque.errors import BadInput, SonothequeError
 from sonotheque.model.holdings import AdoptionRecord, FixityEvent, Outcome
 from sonotheque.model.identifiers import ADOPTION_PREFIX, HoldingId
+from sonotheque.model.procedures import Step
 from sonotheque.model.terms import Answer, Kind, Statement, Status, Use
 from sonotheque.store import files
+from sonotheque.vault import ocfl
 from sonotheque.vault.layouts import layout_of
 
 
@@ -322,7 +327,8 @@ def test_refusals_and_takedowns_come_along(
                 issuer="Anna",
                 evidence="letter",
                 at=NOW,
-            )
+            ),
+            replace(notice(0, Step.HELD, NOW[:10]), recording=recording),
         ]
     )
     music.file(tmp_path / "a.wav", 1, license=CC_BY)
@@ -331,6 +337,10 @@ def test_refusals_and_takedowns_come_along(
     decision = archive.decide(recording, Use.STREAM, LATER)
     assert decision.answer is Answer.REFUSED
     assert decision.reasons[0].code == "takedown"
+    # What the other archive did in a procedure, this one has not done.
+    statuses = {s.kind: s.status for s in archive.ledger.statements_about(recording)}
+    assert statuses[Kind.NOTICE] is Status.CLAIMED
+    assert statuses[Kind.TAKEDOWN] is Status.VERIFIED
 
 
 @pytest.mark.parametrize(
@@ -387,6 +397,45 @@ def test_adopted_objects_are_there_after_rebuilding(
         assert again.catalogue.find("piece", limit=5).total == 1
         assert again.vault.read(HoldingId("urn:example:one"), "a.txt") == b"a"
         assert passes(again)
+
+
+def test_a_replica_in_a_bucket_gets_what_a_directory_gets(
+    root: Path, tmp_path: Path, s3: str
+) -> None:
+    maker = made.Maker(algorithm="sha256", versions=made.TWO, apart={"logs/l": b"log"}, digits=3)
+    maker.make(root / "a")
+    made.Maker(id="urn:example:two").make(root / "b")
+    roots = (
+        Root("main", tmp_path / "archive/vault"),
+        Root("remote", url=f"s3://tests/{tmp_path.name}", endpoint=s3),
+    )
+    config = Config(directory=tmp_path / "archive", name="x", mandate="x", roots=roots)
+    with archives.create(config) as archive:
+        assert adopt(archive, root, NOW).accepted
+        main, remote = archive.roots
+        assert passes(archive)
+        # It grows, is damaged there, and goes on wherever it was.
+        maker.versions = [*made.TWO, {"c": b"c"}]
+        shutil.rmtree(root / "a")
+        maker.make(root / "a")
+        assert adopt(archive, root, LATER).accepted
+        id_ = HoldingId(maker.id)
+        name = ocfl.object_path(id_)
+        for path in main.required(id_).content_paths():
+            remote.restore_file(name, path, [b"x"], ocfl.digest_of(b"x"))
+        assert {event.root for event in audited(archive)} == {"remote"}
+        assert {event.outcome for event in audited(archive, heal=True)} == {Outcome.HEALED}
+        assert passes(archive)
+        names = list(main.object_names())
+        assert list(remote.object_names()) == names and len(names) == 4
+        for one in names:
+            for path in ocfl.file_paths(main.read_inventory(one)[1]):
+                assert main.digest(one, path) == remote.digest(one, path) is not None
+        again = adopt(archive, root, LATER)
+        assert statuses(again) == {
+            "urn:example:one": AdoptionStatus.ALREADY_HELD,
+            "urn:example:two": AdoptionStatus.ALREADY_HELD,
+        }
 
 
 def test_damage_in_an_adopted_object_is_healed(archive: Archive, root: Path) -> None:

@@ -94,6 +94,28 @@ def test_damage_is_found_and_put_right(filled: tuple[Archive, Receipt], name: st
         ]
 
 
+def test_ledger_entries_that_are_nothing_any_more_are_put_right(
+    filled: tuple[Archive, Receipt],
+) -> None:
+    """As a block of zeros leaves them: rows with their numbers, and no values."""
+    archive, receipt = filled
+    said = archive.ledger.statements_about(recording_in(receipt))
+    archive.close()
+    with sqlite3.connect(archive.config.database) as connection:
+        connection.execute("DROP TABLE ledger_entry")
+        connection.execute(
+            "CREATE TABLE ledger_entry (number INTEGER PRIMARY KEY, recording, entry, leaf_hash)"
+        )
+        connection.execute("INSERT INTO ledger_entry (number) VALUES (1), (2)")
+    connection.close()
+    words = ["audit", "--archive", str(archive.config.directory)]
+    assert main(words) == 1
+    assert main([*words, "--heal"]) == 0
+    assert main(words) == 0
+    with open_archive(archive.config.directory) as restored:
+        assert restored.ledger.statements_about(recording_in(receipt)) == said
+
+
 @pytest.mark.parametrize("command", [("find", "a"), ("rights", "show"), ("deposit", "in")])
 def test_an_emptied_database_is_not_taken_for_an_archive_with_nothing_in_it(
     filled: tuple[Archive, Receipt], command: tuple[str, ...]

@@ -82,16 +82,6 @@ def test_prose_is_never_taken_for_a_licence(
     assert (found.statements, codes(found)) == ((), set())
 
 
-def test_a_statement_that_allows_nothing_is_named(
-    music: Music, tmp_path: Path, appraised: Appraise
-) -> None:
-    url = "http://rightsstatements.org/vocab/InC-NC/1.0/"
-    found = appraised(piece(music, tmp_path, ".flac", license=url))
-    assert found.statements == ()
-    assert "rights.notice" in codes(found)
-    assert "rights.free-text" not in codes(found)
-
-
 def test_contradictory_licences_cancel_each_other(
     music: Music, tmp_path: Path, appraised: Appraise
 ) -> None:

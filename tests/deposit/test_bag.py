@@ -280,6 +280,12 @@ def test_a_bag_that_is_not_whole_is_refused(
     assert caplog.records == []
 
 
+def test_a_line_without_end_is_read_no_further(tmp_path: Path) -> None:
+    path = make(tmp_path / "b", {"a.wav": b"a"})
+    _append("manifest-sha512.txt", "a" * 100_000)(path)
+    assert [one.message for one in read_bag(path).findings] == ["has a line that has no end"]
+
+
 def test_many_errors_are_cut_short_and_many_warnings_hide_none(tmp_path: Path) -> None:
     path = make(tmp_path / "many", {"a": b"a"})
     _append("manifest-sha512.txt", "hello\n" * 5_000)(path)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sonotheque.model.procedures import NEVER, Procedure, Step, TermFacts
@@ -193,6 +193,7 @@ def _any(draw: st.DrawFn) -> tuple[Procedure, Progress]:
     return procedure, Progress(steps=steps, facts=TermFacts(fixed=year, published=year))
 
 
+@settings(deadline=None)
 @given(_any(), DAYS, DAYS)
 def test_an_opt_out_always_wins(history: tuple[Procedure, Progress], no: date, at: date) -> None:
     procedure, progress = history
@@ -200,6 +201,7 @@ def test_an_opt_out_always_wins(history: tuple[Procedure, Progress], no: date, a
     assert read(procedure, refused, at).state is State.OPTED_OUT
 
 
+@settings(deadline=None)
 @given(_any(), DAYS)
 def test_nothing_opens_before_its_notice_is_old_enough(
     history: tuple[Procedure, Progress], at: date
@@ -211,6 +213,7 @@ def test_nothing_opens_before_its_notice_is_old_enough(
         assert at - first > timedelta(days=least)
 
 
+@settings(deadline=None)
 @given(_any(), DAYS, st.integers(0, 800))
 def test_what_is_open_stays_open(history: tuple[Procedure, Progress], at: date, later: int) -> None:
     procedure, progress = history
@@ -218,6 +221,7 @@ def test_what_is_open_stays_open(history: tuple[Procedure, Progress], at: date, 
         assert read(procedure, progress, at + timedelta(days=later)).state is State.OPEN
 
 
+@settings(deadline=None)
 @given(_any(), DAYS, st.integers(0, 800))
 def test_a_reading_holds_until_the_day_that_it_names(
     history: tuple[Procedure, Progress], at: date, later: int
@@ -234,6 +238,7 @@ def test_a_reading_holds_until_the_day_that_it_names(
         assert read(procedure, still, now.changes_on) != now
 
 
+@settings(deadline=None)
 @given(_any(), DAYS)
 def test_steps_of_the_future_have_not_been_taken(
     history: tuple[Procedure, Progress], at: date
@@ -245,6 +250,7 @@ def test_steps_of_the_future_have_not_been_taken(
     )
 
 
+@settings(deadline=None)
 @given(_any(), DAYS)
 def test_whoever_has_to_do_something_is_told_what(
     history: tuple[Procedure, Progress], at: date

@@ -38,6 +38,7 @@ ORDINARY = st.sampled_from([use for use in Use if use not in KEEPING])
 LESSER: dict[Use, list[Use]] = {Use.PRESERVE: [Use.DESCRIBE], Use.STREAM: [Use.LISTEN_ON_SITE]}
 GREATER: dict[Use, list[Use]] = {
     Use.PRESERVE: [use for use in Use if use is not Use.DESCRIBE],
+    Use.DESCRIBE: [Use.STREAM, Use.DOWNLOAD, Use.TORRENT],
     Use.LISTEN_ON_SITE: [Use.STREAM],
     Use.MINE: [Use.TRAIN_AI, Use.TRAIN_GENERATIVE_AI],
     Use.TRAIN_AI: [Use.TRAIN_GENERATIVE_AI],

@@ -335,6 +335,27 @@ def test_nothing_is_decided_by_an_entry_that_has_rotted(place: Place) -> None:
     assert place.ledger.forgotten() == 3
 
 
+def test_entries_of_which_the_disk_kept_nothing_are_the_database_s_damage(place: Place) -> None:
+    """A block of zeros in a page makes rows whose values are NULL, whatever the table forbids."""
+    place.ledger.append(_statements(3))
+    before = {path: path.read_bytes() for path in place.files()}
+    with place.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE ledger_entry")
+        connection.exec_driver_sql(
+            "CREATE TABLE ledger_entry (number INTEGER PRIMARY KEY, recording, entry, leaf_hash)"
+        )
+        connection.exec_driver_sql("INSERT INTO ledger_entry (number) VALUES (1), (2), (3), (4)")
+    for work in (
+        place.ledger.heal,
+        place.ledger.publish,
+        lambda: [*place.ledger.statements_by_recording()],
+    ):
+        with pytest.raises(EnvironmentFailure, match="cannot be understood"):
+            work()
+    assert place.ledger.forgotten() == 3
+    assert {path: path.read_bytes() for path in place.files()} == before
+
+
 def test_only_an_empty_database_is_restored_into(place: Place) -> None:
     appended = place.ledger.append(_statements(3))
     with pytest.raises(Refused, match="already"):

@@ -7,13 +7,13 @@ from datetime import date, timedelta
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clocked import EU_STEPS, ID, eu_exception, grant, notice, refusal, revocation
 from histories import history
 from sonotheque.model.procedures import NEVER, Procedure, Step, TermFacts
-from sonotheque.model.terms import Answer, Decision, Kind, Layer, Statement, Use
+from sonotheque.model.terms import Answer, Decision, Kind, Layer, Statement, Status, Use
 from sonotheque.model.territories import EVERYWHERE, Territory
 from sonotheque.rights.decision import decide, without_clocks
 from sonotheque.rights.periods import NOT_YET, plain, progress_of
@@ -159,12 +159,14 @@ DAYS = st.dates(date(2026, 1, 1), date(2031, 1, 1))
 COUNTRIES = st.sampled_from([*PROTECTION, UNITED_STATES, BR])
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_what_waits_for_nothing_is_left_as_it_is(random: Random) -> None:
     said = [s for s in history(random) if s.kind is not Kind.NOTICE]
     assert plain(said, "2026-04-01T00:00:00.000000Z") == said
 
 
+@settings(deadline=None)
 @given(SEEDS, st.dates(date(2026, 1, 1), date(2027, 1, 1)), DAYS, st.sampled_from(Use), COUNTRIES)
 def test_clocks_only_ever_take_away(
     random: Random, published: date, day: date, use: Use, place: Territory
@@ -178,6 +180,7 @@ def test_clocks_only_ever_take_away(
         assert _decide(without, day.isoformat(), place, use).allowed
 
 
+@settings(deadline=None)
 @given(SEEDS, st.dates(date(2026, 1, 1), date(2027, 1, 1)), DAYS, st.sampled_from(Use))
 def test_entries_without_their_clocks_mean_the_same(
     random: Random, published: date, day: date, use: Use
@@ -193,6 +196,7 @@ def test_entries_without_their_clocks_mean_the_same(
         )
 
 
+@settings(deadline=None)
 @given(st.dates(date(2026, 1, 5), date(2030, 1, 1)), DAYS, COUNTRIES)
 def test_never_within_six_months(published: date, day: date, place: Territory) -> None:
     if _decide(eu_exception(published.isoformat()), day.isoformat(), place).allowed:
@@ -200,6 +204,7 @@ def test_never_within_six_months(published: date, day: date, place: Territory) -
         assert place in EUROPEAN_UNION
 
 
+@settings(deadline=None)
 @given(DAYS, COUNTRIES, st.sampled_from([1955, 1963, 1970, 1990]))
 def test_the_public_domain_is_what_the_terms_say(day: date, place: Territory, year: int) -> None:
     facts = replace(FREE, published=str(year))
@@ -219,6 +224,30 @@ def test_what_is_said_of_a_procedure() -> None:
     assert progress_of(said, Procedure.US_PRE_1972).steps == {}
     brief = (*eu_exception(), replace(refusal(6, "2026-10-01"), ends_at="2026-12-01"))
     assert progress_of(brief, Procedure.EU_EXCEPTION).opted_out_on is None
+
+
+def test_a_step_that_nobody_verified_was_not_taken() -> None:
+    said = tuple(
+        replace(s, status=Status.CLAIMED) if s.step is Step.PUBLISHED else s for s in eu_exception()
+    )
+    assert Step.PUBLISHED not in progress_of(said, Procedure.EU_EXCEPTION).steps
+    assert not _decide(said, "2030-01-01").allowed
+
+
+def test_of_each_fact_the_newest_counts() -> None:
+    said = [
+        notice(n, Step.SEARCHED, "2026-01-01", procedure=Procedure.US_PRE_1972, facts=facts)
+        for n, facts in enumerate(
+            (
+                TermFacts(fixed="1950", authors=1),
+                TermFacts(published="1951", for_hire=False),
+                TermFacts(fixed="1949"),
+            ),
+            1,
+        )
+    ]
+    facts = progress_of(said, Procedure.US_PRE_1972).facts
+    assert facts == TermFacts(fixed="1949", published="1951", authors=1, for_hire=False)
 
 
 def test_not_yet_is_after_every_day() -> None:

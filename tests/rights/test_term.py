@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sonotheque.model.procedures import NEVER, TermFacts
@@ -181,6 +181,7 @@ def _facts(draw: st.DrawFn) -> TermFacts:
     )
 
 
+@settings(deadline=None)
 @given(_facts(), st.sampled_from(Layer), st.text(max_size=3))
 def test_where_nothing_is_known_nothing_ends(facts: TermFacts, layer: Layer, name: str) -> None:
     if name not in KNOWN:
@@ -189,6 +190,7 @@ def test_where_nothing_is_known_nothing_ends(facts: TermFacts, layer: Layer, nam
         assert not term.is_free(date.max)
 
 
+@settings(deadline=None)
 @given(_facts(), st.sampled_from(Layer), st.sampled_from(KNOWN))
 def test_a_term_has_an_end_or_says_what_is_missing(
     facts: TermFacts, layer: Layer, territory: Territory
@@ -201,6 +203,7 @@ def test_a_term_has_an_end_or_says_what_is_missing(
         assert not term.is_free(date(term.free_on.year - 1, 12, 31))
 
 
+@settings(deadline=None)
 @given(_facts(), st.sampled_from(KNOWN))
 def test_no_recording_is_free_sooner_than_half_a_century_after_it_was_made(
     facts: TermFacts, territory: Territory
@@ -213,6 +216,7 @@ def test_no_recording_is_free_sooner_than_half_a_century_after_it_was_made(
         assert term.free_on >= date(made + 51, 1, 1)
 
 
+@settings(deadline=None)
 @given(_facts(), YEARS, st.sampled_from(KNOWN))
 def test_an_author_who_died_later_never_makes_a_term_shorter(
     facts: TermFacts, later: int, territory: Territory

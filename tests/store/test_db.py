@@ -79,3 +79,18 @@ def test_another_file_in_its_place_is_noticed(tmp_path: Path) -> None:
     with reader.connect() as connection:
         assert connection.execute(text("SELECT b FROM a")).scalar_one() == "new"
     reader.dispose()
+
+
+def test_a_damaged_schema_is_one_line_whatever_it_quotes(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    engine = db.open_database(path)
+    db.apply_schema(engine, "CREATE TABLE pieces (name TEXT)")
+    engine.dispose()
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"CREATE TABLE pieces", b"CREATE T\xdf\xc1LE pieces"))
+    engine = db.open_database(path)
+    for _ in range(2):
+        with pytest.raises(EnvironmentFailure, match="cannot be used"), engine.connect() as found:
+            found.execute(text("SELECT * FROM pieces"))
+    assert list(db.faults(engine))
+    engine.dispose()

@@ -17,7 +17,7 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -172,36 +172,51 @@ def _primitives(place: Path) -> Work:
         (base / "other").write_bytes(b"written by something else")
         files.sync_file(base / "other")
         files.sync_directory(base)
-        (base / "many").mkdir()
-        for number in range(files.ONE_BY_ONE_MAX):
-            files.create(base / "many" / str(number), b"one of many", synced=False)
-        files.sync_together([base, *files.tree(base / "many")])
         files.move(base / "new", base / "a" / "moved")
 
     return work
 
 
-def _settling(scene: Scene) -> Work:
+def _together(place: Path) -> Work:
+    """Many paths at once. Alone, for it does the work of every sync before it."""
+
+    def work(_speaker: int) -> None:
+        many = place / "primitives" / "many"
+        many.mkdir(parents=True)
+        for number in range(files.ONE_BY_ONE_MAX):
+            files.create(many / str(number), b"one of many", synced=False)
+        files.sync_together([place, many.parent, *files.tree(many)])
+
+    return work
+
+
+def _settling(scene: Scene, *, version: bool) -> Work:
     """A writer comes after one that died between a rename and the sync that makes it last: of a
-    new object, then of a new version."""
+    new object, or of a new version."""
 
     def work(_speaker: int) -> None:
         vault = Vault("main", scene.archive / "vault")
         holding = scene.acknowledged[1].document["items"][0]["holding"]
         target = vault.object_path(holding)
-        older = {path: path.read_bytes() for path in target.iterdir() if path.is_file()}
-        for renamed in (target, target / "v2"):
+
+        def settle(renamed: Path, older: Mapping[Path, bytes]) -> None:
             stage = vault.staging / "0123"
             stage.mkdir()
             (stage / "targets").write_text(ocfl.object_path(holding))
             aside = renamed.rename(vault.staging / "aside")
-            for path, content in older.items() if renamed != target else ():
+            for path, content in older.items():
                 path.write_bytes(content)
-            os.sync()
+            with files.opened(vault.path) as descriptor:
+                files.syncfs(descriptor)
             aside.rename(renamed)
             vault.settle()
-            if renamed == target:
-                vault.write_version(holding, {"more": b"more"}, message="", now=utc_now())
+
+        if not version:
+            settle(target, {})
+            return
+        older = {path: path.read_bytes() for path in target.iterdir() if path.is_file()}
+        made = vault.write_version(holding, {"more": b"more"}, message="", now=utc_now())
+        settle(target / f"v{made.version}", older)
 
     return work
 
@@ -209,6 +224,12 @@ def _settling(scene: Scene) -> Work:
 def _rebuilding(scene: Scene) -> Work:
     words = ("--archive", str(scene.archive))
     return commands(Ways("rebuild", days=2), [("rebuild", *words)])
+
+
+def _exporting(scene: Scene) -> Work:
+    recording = scene.acknowledged[1].document["items"][0]["recording"]
+    words = ("--to", str(scene.base / "exported"), "--archive", str(scene.archive))
+    return commands(Ways("export", days=2), [("export", recording, *words)])
 
 
 def run(seed: int, _number: int, base: Path, only: tuple[str, str] = ("", "")) -> Tally:
@@ -224,7 +245,9 @@ def run(seed: int, _number: int, base: Path, only: tuple[str, str] = ("", "")) -
         scene, _ = stage(disk, kind, seed)
         works = [scene.work(1)]
         if kind == "version":
-            works += [_primitives(disk.place), _settling(scene), _rebuilding(scene)]
+            works += [_primitives(disk.place), _together(disk.place)]
+            works += [_settling(scene, version=version) for version in (False, True)]
+            works += [_rebuilding(scene), _exporting(scene)]
             tally.add(_without_full_sync(disk, scene, only[1]))
         for work in works:
             noticed = {s: _notice(tally, disk, s, work, reached) for s in left}
@@ -305,10 +328,13 @@ def _simulated() -> ModuleType:
 
 def _on_the_simulated_disk(tally: Tally, site: Site, seed: int, base: Path, reached: bool) -> None:
     base.mkdir(exist_ok=True)
-    for kind in ("version", "publish", "heal-behind", "deposit"):
+    ends = [(_missed_at_its_end, kind) for kind in ("version", "heal", "publish", "heal-behind")]
+    # Longer, and nothing that starts with damage can be called valid.
+    cuts = [(_missed_at_a_cut, kind) for kind in ("version", "publish", "deposit")]
+    for missed_in, kind in (*ends, *cuts):
         shutil.rmtree(base / "scene", ignore_errors=True)
         scene = scenes.make(kind, seed, base / "scene")
-        for missed in _missed(scene, site):
+        for missed in missed_in(scene, site):
             tally.counts["syncs whose absence the simulated disk showed"] += 1
             tally.notes.append(f"simulated disk: {site}: {missed}")
             return
@@ -316,33 +342,41 @@ def _on_the_simulated_disk(tally: Tally, site: Site, seed: int, base: Path, reac
     tally.failures.append(f"mutation rule: nobody misses {site}{never}")
 
 
-def _missed(scene: Scene, site: Site) -> Iterator[str]:
-    """What is noticed without `site`. Raises where it is noticed with it, too."""
+def _with_and_without(
+    scene: Scene, site: Site, watch: Callable[..., Any], *arguments: Any
+) -> Iterator[Any]:
+    """What `watch` sees without `site`, and with it. Raises where something is wrong with it."""
+    for left_out in (site, None):
+        scene.restart()
+        shutil.rmtree(scene.base / "primitives", ignore_errors=True)
+        ran = fork(partial(watch, scene, left_out, *arguments))
+        if ran.problem:
+            raise RuntimeError(ran.problem)
+        yield ran.result
+    if ran.result:
+        raise RuntimeError(f"the simulated disk cries wolf: {ran.result[0]}")
 
-    def lost(watch: Callable[..., Any], *arguments: Any) -> Iterator[Any]:
-        for left_out in (site, None):
-            scene.restart()
-            shutil.rmtree(scene.base / "primitives", ignore_errors=True)
-            ran = fork(partial(watch, scene, *arguments[:1], left_out, *arguments[1:]))
-            if ran.problem:
-                raise RuntimeError(ran.problem)
-            yield ran.result
-        if ran.result:
-            raise RuntimeError(f"the simulated disk cries wolf: {ran.result[0]}")
 
-    for work in (scene.work(1), _primitives(scene.base), _settling(scene)):
-        without, _ = lost(_lose, work)
+def _missed_at_its_end(scene: Scene, site: Site) -> Iterator[str]:
+    base = scene.base
+    works = [scene.work(1), _primitives(base), _together(base)]
+    works += [_settling(scene, version=version) for version in (False, True)]
+    for work in works:
+        without, _ = _with_and_without(scene, site, _lose, work)
         if without:
             yield without[0]
+
+
+def _missed_at_a_cut(scene: Scene, site: Site) -> Iterator[str]:
     for fault in count():
-        without, with_it = lost(_break_off_at, fault)
+        without, with_it = _with_and_without(scene, site, _break_off_at, fault)
         if without is None or with_it is None:
             return
         if without:
             yield f"cut at call {fault}: {without[0]}"
 
 
-def _lose(scene: Scene, work: Work, site: Site | None, speaker: int) -> list[str]:
+def _lose(scene: Scene, site: Site | None, work: Work, speaker: int) -> list[str]:
     """What a power cut after `work` would lose or bring back, and what was shown unwhole."""
     simulated = _simulated().Disk()
     with simulated.watched(scene.base):
@@ -360,7 +394,7 @@ def _lose(scene: Scene, work: Work, site: Site | None, speaker: int) -> list[str
     return [*lost, *simulated.violations]
 
 
-def _break_off_at(scene: Scene, fault: int, site: Site | None, speaker: int) -> list[str] | None:
+def _break_off_at(scene: Scene, site: Site | None, fault: int, speaker: int) -> list[str] | None:
     """What is wrong with the roots when the power is cut at call `fault` and the next writer has
     settled what is left; None once the operation ends before that call."""
     module = _simulated()

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from commands import Ways, commands, fork, piece
-from criteria import check
+from commands import Said, Ways, commands, fork, piece
+from criteria import BY_HAND, check
 from sonotheque.archive import open_archive
 from sonotheque.deposit import agreement, recovery
 from sonotheque.errors import EnvironmentFailure
@@ -110,13 +110,15 @@ def make(base: Path) -> Books:
             lines.append(("deposit", str(path), *place))
         lines.append(("audit", *place))
     lines.append(("publish", *place))
-    said = []
+    said: list[Said] = []
     for number, line in enumerate(lines):
-        ran = fork(commands(Ways(f"books/{number}", days=number), [line]))
-        if ran.problem or not ran.said or ran.said[0].code:
-            raise RuntimeError(f"the books cannot be made: {ran}")
-        said.append(ran.said[0])
+        said.append(_done(number, line))
         states.append({_FILES[0]: (directory / _FILES[0]).read_bytes()})
+    # Of the last of all, the ledger alone tells.
+    recording = said[1].document["items"][0]["recording"]
+    takedown = ("rights", "takedown", recording, "--by", "A", "--evidence", BY_HAND, *place)
+    said.append(_done(len(lines), takedown))
+    states.append({_FILES[0]: (directory / _FILES[0]).read_bytes()})
     other = base / "other"
     fork(commands(Ways("other"), [("init", str(other), "--name", "Other", "--mandate", "M")]))
     books = Books(
@@ -132,6 +134,14 @@ def make(base: Path) -> Books:
     recovery.rebuild(directory)
     books.rebuilt.update(books.meaning(books.files()) or {})
     return books
+
+
+def _done(number: int, line: tuple[str, ...]) -> Said:
+    """Run the command, which must succeed."""
+    ran = fork(commands(Ways(f"books/{number}", days=number), [line]))
+    if ran.problem or not ran.said or ran.said[0].code:
+        raise RuntimeError(f"the books cannot be made: {ran}")
+    return ran.said[0]
 
 
 def _killed(directory: Path, states: list[Files]) -> Files:
@@ -280,7 +290,7 @@ def by_commands(tally: Tally, books: Books, base: Path, chance: random.Random) -
         [
             *(("find", "Piece"), ("show", recording), ("rights", "show"), ("publish", "--plan")),
             *(("deposit", str(new)), ("deposit", str(books.directory.parent / "in/0-1.flac"))),
-            ("rights", "takedown", recording, "--by", "A", "--evidence", "a letter"),
+            ("rights", "takedown", recording, "--by", "A", "--evidence", BY_HAND),
             ("rights", "decide", recording, "stream"),
             ("audit", "--only", recording),
         ]

@@ -90,11 +90,13 @@ def test_strays_are_what_stands_beside_the_files(main: Vault, remote: BucketRoot
 # Reading back.
 
 
+@pytest.mark.parametrize("number", [1, 9])
 def test_every_file_is_read_back_once(
-    main: Vault, copy: Vault, monkeypatch: pytest.MonkeyPatch
+    main: Vault, copy: Vault, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    main.write_version(ONE, {"a": b"a", "b": b"b", "same": b"a"}, message="", now=NOW)
-    main.write_version(TWO, {"a": b"a"}, message="", now=NOW)
+    for n in range(1, number + 1):
+        holding = HoldingId(f"urn:sonotheque:holding:{n:013}")
+        main.write_version(holding, {"a": b"a", "b": b"b", "same": b"a"}, message="", now=NOW)
     read: list[str] = []
     real = files.fresh_blocks
 
@@ -103,10 +105,23 @@ def test_every_file_is_read_back_once(
         return real(path)
 
     monkeypatch.setattr(files, "fresh_blocks", fresh_blocks)
-    replicas.replicate(main, [copy], ONE, TWO)
-    objects = [root.object_path(holding) for root in (main, copy) for holding in (ONE, TWO)]
+    held = [HoldingId(f"urn:sonotheque:holding:{n:013}") for n in range(1, number + 1)]
+    replicas.replicate(main, [copy], *held)
+    objects = [root.object_path(holding) for root in (main, copy) for holding in held]
     there = [str(path) for place in objects for path in place.rglob("*") if path.is_file()]
     assert sorted(read) == sorted(there)
+
+
+@pytest.mark.parametrize("wrong", range(9))
+def test_of_many_copies_a_wrong_one_is_found(main: Vault, copy: Vault, wrong: int) -> None:
+    held = [HoldingId(f"urn:sonotheque:holding:{n:013}") for n in range(9)]
+    for holding in held:
+        main.write_version(holding, {"a": b"a"}, message="", now=NOW)
+    copy.adopt(main, *held)
+    copy.path_of(held[wrong], "a").write_bytes(b"b")
+    with pytest.raises(Corrupt, match="different") as caught:
+        replicas.replicate(main, [copy], *held)
+    assert str(copy.object_path(held[wrong])) in caught.value.where
 
 
 @pytest.mark.parametrize("path", [INVENTORY, SIDECAR, f"v1/{INVENTORY}", f"v1/{SIDECAR}", "0="])

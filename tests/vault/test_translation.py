@@ -123,16 +123,59 @@ def test_content_that_no_version_uses_is_named(tmp_path: Path) -> None:
     assert list(found.contents.values()) == ["v1/content/a.txt"]
 
 
-def test_content_of_a_later_version_is_refused(tmp_path: Path) -> None:
-    def later(document: Any, head: int) -> None:
-        digest = hashlib.sha256(b"a").hexdigest()
-        document["manifest"][digest] = ["v2/content/a"]
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+@pytest.mark.parametrize(
+    ("versions", "stands", "wanted"),
+    [
+        # Used by the first version, and only there in the second's directory.
+        ([{"a": b"a"}, {"a": b"a"}], {b"a": "v2/content/a"}, {"v1/content/moved/v2/a": b"a"}),
+        # There in the first version's directory, and used by the second alone.
+        ([{"a": b"a"}, {"b": b"b"}], {b"b": "v1/content/b"},
+         {"v1/content/a": b"a", "v2/content/moved/v1/b": b"b"}),
+        # Where something stands in the way of the place.
+        ([{"moved": b"m", "a": b"a"}, {"a": b"a"}], {b"a": "v2/content/a"},
+         {"v1/content/moved": b"m", "v1/content/moved-/v2/a": b"a"}),
+    ],
+)  # fmt: skip
+def test_bytes_come_to_the_version_that_uses_them_first(
+    *,
+    algorithm: str,
+    versions: list[Any],
+    stands: dict[bytes, str],
+    wanted: dict[str, bytes],
+    main: Vault,
+    validate: Validate,
+    tmp_path: Path,
+) -> None:
+    """An object without older inventories may keep them elsewhere. One that grows goes on."""
 
-    maker = made.Maker(
-        algorithm="sha256", versions=[{"a": b"a"}, {"a": b"a"}], change=later, inventories=False
-    )
-    validated = _valid(maker.make(tmp_path / "object"))
-    with pytest.raises(Refused, match="later"):
+    def change(document: Any, head: int) -> None:
+        for content, path in stands.items():
+            document["manifest"][hashlib.new(algorithm, content).hexdigest()] = [path]
+
+    id_ = HoldingId("urn:example:one")
+    for more in ([], [{"moved": b"more", "b": b"b"}]):
+        maker = made.Maker(
+            algorithm=algorithm, versions=[*versions, *more], change=change, inventories=False
+        )
+        found = translate(_valid(maker.make(tmp_path / f"object-{len(more)}")))
+        main.adopt(found, id_)
+        validate(main)
+        held = {path: (main.object_path(id_) / path).read_bytes() for path in found.contents}
+        assert {p: c for p, c in held.items() if not p.startswith("v3/")} == wanted
+        inventory = main.required(id_)
+        assert inventory.head == len(maker.versions)
+        for block, state in zip(inventory.versions, maker.versions, strict=True):
+            told = {path: digest for digest, paths in block["state"].items() for path in paths}
+            assert told == {path: hashlib.sha512(c).hexdigest() for path, c in state.items()}
+
+
+def test_what_the_form_of_our_roots_cannot_say_is_refused(tmp_path: Path) -> None:
+    """A name that no other system could hold; OCFL has no rule for it."""
+    validated = _valid(made.Maker(algorithm="sha256", versions=[{"a": b"a"}]).make(tmp_path / "o"))
+    assert validated.newest
+    validated.newest.states["v1"] = {"a\0b": validated.newest.states["v1"]["a"]}
+    with pytest.raises(Refused, match="cannot be said"):
         translate(validated)
 
 

@@ -11,6 +11,7 @@ from litestar.params import FromPath, QueryParameter
 
 from sonotheque.access import catalogued
 from sonotheque.access.catalogued import ListedDocument, RecordingsDocument
+from sonotheque.access.describing import describable
 from sonotheque.access.dossier import DepositedAs, compile_dossier, required
 from sonotheque.access.pages import look_up
 from sonotheque.access.problems import Problem
@@ -173,7 +174,7 @@ def recordings(room: InRoom, q: Query, limit: Limit = 20, offset: Offset = 0) ->
     """Search the catalogue; the best come first, and stay in order from page to page."""
     found = look_up(room.archive, q, limit=limit, offset=offset)
     return RecordingsDocument(
-        recordings=found.recordings,
+        recordings=describable(room.archive, found.recordings, utc_now()),
         total=found.total,
         total_is_exact=found.total_is_exact,
         offset=offset,
@@ -209,7 +210,8 @@ def decisions(room: InRoom, recording: FromPath[str]) -> DecisionsDocument:
 @get("/isrc/{isrc:str}", sync_to_thread=True, responses=_NOT_FOUND)
 def by_isrc(room: InRoom, isrc: FromPath[str]) -> RecordingsDocument:
     """The recordings on which a source has put this ISRC; more than one is a warning sign."""
-    found = room.archive.catalogue.by_isrc(parse_isrc(isrc))
+    every = room.archive.catalogue.by_isrc(parse_isrc(isrc))
+    found = describable(room.archive, every, utc_now())
     return RecordingsDocument(recordings=found, total=len(found), offset=0)
 
 
@@ -217,7 +219,7 @@ def by_isrc(room: InRoom, isrc: FromPath[str]) -> RecordingsDocument:
 def suggest(room: InRoom, q: Query) -> SuggestionsDocument:
     """What somebody who has typed so far may be after."""
     found = room.archive.catalogue.suggest(q, limit=SUGGESTIONS) if q.strip() else ()
-    return SuggestionsDocument(recordings=found)
+    return SuggestionsDocument(recordings=describable(room.archive, found, utc_now()))
 
 
 @get("/editions", sync_to_thread=True)

@@ -10,6 +10,7 @@ from litestar import get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 
+from sonotheque.access.describing import describable, may_describe
 from sonotheque.access.problems import Problem
 from sonotheque.access.room import InRoom
 from sonotheque.archive import Archive
@@ -20,6 +21,7 @@ from sonotheque.catalogue.provenance import ListedRelease, Said
 from sonotheque.errors import BadInput
 from sonotheque.model.identifiers import RecordingId
 from sonotheque.model.music import Recording
+from sonotheque.store.clock import utc_now
 
 CHANGES_MAX = 1_000
 _NOT_FOUND = {404: ResponseSpec(Problem, description="There is no such thing here.")}
@@ -86,13 +88,13 @@ def by_upc(room: InRoom, upc: FromPath[str]) -> RecordingsDocument:
     digits = upc.replace("-", "").replace(" ", "")
     if not (digits.isascii() and digits.isdecimal() and 6 <= len(digits) <= 14):
         raise BadInput("is not a UPC", where=upc[:40], remedy="give 6 to 14 digits")
-    return _all_of(room.archive.catalogue.by_upc(digits))
+    return _all_of(room.archive, room.archive.catalogue.by_upc(digits))
 
 
 @get("/sources/{source:str}/{source_id:str}", sync_to_thread=True)
 def by_source(room: InRoom, source: FromPath[str], source_id: FromPath[str]) -> RecordingsDocument:
     """The recordings that a source calls by this identifier of its own."""
-    return _all_of(room.archive.catalogue.by_source(source, source_id))
+    return _all_of(room.archive, room.archive.catalogue.by_source(source, source_id))
 
 
 @get("/catalogue", sync_to_thread=True)
@@ -118,7 +120,9 @@ def changes(
     """What was added, merged and described anew since a snapshot."""
     directory = room.archive.config.catalogue
     found = tuple(islice(changes_since(directory, since), CHANGES_MAX + 1))
-    return ChangesDocument(since=since, changes=found[:CHANGES_MAX], more=len(found) > CHANGES_MAX)
+    now = utc_now()
+    shown = [c for c in found[:CHANGES_MAX] if may_describe(room.archive, c.recording, now)]
+    return ChangesDocument(since=since, changes=tuple(shown), more=len(found) > CHANGES_MAX)
 
 
 HANDLERS = (by_upc, by_source, catalogue, changes)
@@ -143,5 +147,6 @@ def listed_document(archive: Archive, recording: RecordingId) -> ListedDocument 
     )
 
 
-def _all_of(found: tuple[Recording, ...]) -> RecordingsDocument:
+def _all_of(archive: Archive, every: tuple[Recording, ...]) -> RecordingsDocument:
+    found = describable(archive, every, utc_now())
     return RecordingsDocument(recordings=found, total=len(found), offset=0)

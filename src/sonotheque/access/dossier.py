@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sonotheque.access.catalogued import ListedDocument, listed_document
+from sonotheque.access.describing import require_describable
 from sonotheque.access.media import HEAD_BYTES, Medium, medium_of
 from sonotheque.access.room import Room
 from sonotheque.archive import Archive
@@ -77,9 +78,11 @@ class Dossier:
 
 
 def compile_dossier(room: Room, recording_id: RecordingId, now: str) -> Dossier:
-    """Compile the dossier of `recording_id`. Raises NotFound where the catalogue lacks it."""
+    """Compile the dossier of `recording_id`. Raises NotFound where the catalogue lacks it, and
+    NotAllowed where it may not be said what it is."""
     archive = room.archive
     recording = required(archive, recording_id)
+    require_describable(archive, recording_id, now)
     holding_id = holding_id_of(recording_id)
     statements = archive.ledger.statements_about(recording_id)
     items = room.receipts.about(recording_id)

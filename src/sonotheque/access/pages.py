@@ -13,6 +13,7 @@ from litestar.response import Redirect
 
 from sonotheque.access import copies, pictures
 from sonotheque.access.assessments import shown
+from sonotheque.access.describing import describable
 from sonotheque.access.dossier import AudioFile, Dossier, compile_dossier
 from sonotheque.access.explanations import clean, explain, withdrawn
 from sonotheque.access.language import CODES, Language, iso_duration, language
@@ -220,9 +221,9 @@ def pages_of(found: Page, number: int) -> int:
 
 
 def listed(archive: Archive, recordings: Sequence[Recording], now: str) -> list[Listed]:
-    """`recordings` with what may be done with them now."""
+    """Those of `recordings` that may be described, with what may be done with them now."""
     entries = []
-    for entry in recordings:
+    for entry in describable(archive, recordings, now):
         decisions = archive.decisions(entry.id, now)
         listenable = any(d.use is Use.STREAM and d.allowed for d in decisions)
         entries.append(Listed(entry, listenable, withdrawn(decisions)))

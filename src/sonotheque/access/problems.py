@@ -16,7 +16,7 @@ from sonotheque.access.guard import TooMuch
 from sonotheque.access.rendering import AnyRequest, visit_of
 from sonotheque.access.room import Room
 from sonotheque.errors import BadInput, Corrupt, EnvironmentFailure, NotFound, SonothequeError
-from sonotheque.model.terms import Decision, Statement
+from sonotheque.model.terms import Decision, Statement, Use
 
 _log = logging.getLogger(__name__)
 _PAGED = (400, 403, 404, 405, 429, 451, 500, 503)
@@ -76,7 +76,8 @@ class Problems:
             problem,
             headers={"Cache-Control": "no-store"},
             explained=explained,
-            back=f"/recordings/{decision.recording}",
+            # Its page is what is not shown where it may not be described.
+            back="" if decision.use is Use.DESCRIBE else f"/recordings/{decision.recording}",
         )
 
     def bound_passed(self, request: AnyRequest, error: BoundPassed) -> Response[Any]:

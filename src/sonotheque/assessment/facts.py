@@ -87,6 +87,11 @@ class Facts:
     """Audio files without a record of their format and properties."""
     undecoded: int
     """Audio files that did not decode without an error when they came."""
+    deliveries: int
+    """Records of deposits: one for each audio file that came."""
+    bagged: int
+    """Of them, those of files that came in a bag, which is taken in only once all its digests are
+    verified."""
     formats: tuple[FormatFacts, ...]
     ledger_entries: int
     ledger_problem: str

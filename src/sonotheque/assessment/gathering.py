@@ -20,7 +20,8 @@ from sonotheque.archive import Archive
 from sonotheque.assessment import ground
 from sonotheque.assessment.facts import Facts, FormatFacts, RootFacts
 from sonotheque.deposit.inspection import FUNCTION, inspect
-from sonotheque.deposit.storing import DepositRecord
+from sonotheque.deposit.recovery import is_deposit_record
+from sonotheque.deposit.storing import BAG_DIRECTORY, DepositRecord
 from sonotheque.errors import Corrupt, SonothequeError
 from sonotheque.model.holdings import NOT_READ, FixityEvent, Outcome
 from sonotheque.model.identifiers import HoldingId, Sha512, recording_of
@@ -58,6 +59,8 @@ class _Counts:
     without_isrc: int = 0
     unidentified: int = 0
     undecoded: int = 0
+    deliveries: int = 0
+    bagged: int = 0
 
 
 @dataclass
@@ -188,8 +191,12 @@ class _Gatherer:
                 self.formats[name] = [(inventory.id, path)]
 
     def _identified(self, inventory: ocfl.Inventory) -> Iterator[tuple[Sha512, tuple[str, int]]]:
-        for path in inventory.state():
-            if path.startswith("deposits/"):
+        paths = [path for path in inventory.state() if path.startswith("deposits/")]
+        bags = {path.split("/")[1] for path in paths if path.split("/")[2] == BAG_DIRECTORY}
+        for path in paths:
+            if is_deposit_record(path):
+                self.counts.deliveries += 1
+                self.counts.bagged += path.split("/")[1] in bags
                 with contextlib.suppress(SonothequeError, OSError, msgspec.MsgspecError):
                     content = replicas.read(self.roots, inventory.id, path)
                     item = msgspec.json.decode(content, type=DepositRecord).item

@@ -285,6 +285,14 @@ def _diversified(facts: Facts) -> tuple[Shown, list[Said]]:
     return Shown.NO if number < 2 else Shown.NOT_BY_FACTS, said
 
 
+def _received(facts: Facts) -> tuple[Shown, list[Said]]:
+    said = [Said("bagged", {"n": facts.bagged, "of": facts.deliveries})]
+    if facts.deliveries and facts.bagged == facts.deliveries:
+        return Shown.YES, said
+    # A checksum that came in another form is nothing that a deposit knows of.
+    return Shown.NOT_BY_FACTS, [*said, Said("person")]
+
+
 def _digests(facts: Facts) -> tuple[Shown, list[Said]]:
     said = [Said("digests", {"n": facts.content_files, "recordings": facts.recordings})]
     if facts.unverified:
@@ -459,7 +467,7 @@ CRITERIA: tuple[Criterion, ...] = tuple(
         (Area.STORAGE, 4, "threats", _three_threats),
         (Area.STORAGE, 4, "diversity", _diversified),
         (Area.STORAGE, 4, "renewal", _person),
-        (Area.INTEGRITY, 1, "received", _person),
+        (Area.INTEGRITY, 1, "received", _received),
         (Area.INTEGRITY, 1, "digests", _digests),
         (Area.INTEGRITY, 1, "viruses", _viruses),
         (Area.INTEGRITY, 2, "moving", _moving),

@@ -17,7 +17,6 @@ from sonotheque.model.procedures import Procedure, Step, TermFacts
 from sonotheque.model.terms import KEEPING, Basis, Kind, Layer, Statement, Status, Use
 from sonotheque.model.territories import parse_territory
 from sonotheque.rights.licences import find_licence
-from sonotheque.rights.notices import find_notice
 from sonotheque.rights.validity import checked
 from sonotheque.store import files
 from sonotheque.store.clock import utc_now
@@ -111,15 +110,12 @@ def revoke(arguments: Namespace) -> Answer:
 def _permit(arguments: Namespace, status: Status) -> Answer:
     licence = find_licence(arguments.licence) if arguments.licence else None
     if arguments.licence and licence is None:
-        notice = find_notice(arguments.licence)
         raise BadInput(
-            f"is {notice.name}, which {notice.meaning}"
-            if notice
-            else "is no public licence that we know",
+            "is no public licence that we know",
             where=arguments.licence,
             remedy="give a Creative Commons URL or an SPDX identifier, or --basis and --use",
         )
-    basis = Basis(arguments.basis) if arguments.basis else Basis.LICENCE if licence else None
+    basis = Basis(arguments.basis) if arguments.basis else licence.basis if licence else None
     with archives.open_archive(arguments.archive) as archive:
         entry = Statement(
             recording=_one(archive, arguments.which),
@@ -132,7 +128,7 @@ def _permit(arguments: Namespace, status: Status) -> Answer:
             begins_at=_day(arguments.begins_at),
             ends_at=_day(arguments.ends_at),
             layers=tuple(map(Layer, dict.fromkeys(arguments.layers))),
-            territories=tuple(arguments.territories),
+            territories=tuple(arguments.territories) or (licence.territories if licence else ()),
             territories_except=tuple(arguments.territories_except),
             article=arguments.article,
             procedure=Procedure(arguments.procedure) if arguments.procedure else None,

@@ -255,7 +255,9 @@ class _Adopting:
     def _claims(self, recording: RecordingId, said: Iterable[Statement]) -> Iterator[Statement]:
         for one in standing([s for s in said if s.recording == recording], self._now):
             evidence = f"ledger entry {one.id} of {self._origin}: {one.evidence}"
-            status = Status.CLAIMED if one.kind is Kind.GRANT else one.status
+            # Nor is what another archive did in a procedure done by this one.
+            permits = one.kind in (Kind.GRANT, Kind.NOTICE)
+            status = Status.CLAIMED if permits else one.status
             yield replace(
                 one, id=0, at=self._now, status=status, evidence=evidence[:_CHARACTERS_MAX]
             )

@@ -17,9 +17,8 @@ from sonotheque.model.findings import Finding, Severity
 from sonotheque.model.folding import fold
 from sonotheque.model.identifiers import Isrc, RecordingId, parse_isrc
 from sonotheque.model.music import AudioProperties, Description
-from sonotheque.model.terms import Basis, Kind, Layer, Statement, Status
+from sonotheque.model.terms import Kind, Layer, Statement, Status
 from sonotheque.rights.licences import Licence, find_licence
-from sonotheque.rights.notices import find_notice
 
 # Tag names under which a file may carry its licence, in the order in which they are believed.
 LICENCE_TAGS = ("license", "licence", "license_url", "wcop", "copyright", "tcop", "comment")
@@ -67,6 +66,7 @@ def appraise(
 
     `embedded_licences` is the status that the archive's policy gives to a public licence in a
     file's own tags. One in a comment is a claim whatever the policy: it may be about a sample.
+    So is a label that anybody can put on, such as the Public Domain Mark.
     """
     findings = [*file.findings, *_sound_findings(file, inspection)]
     description, described = _describe(file, inspection.tags)
@@ -98,7 +98,8 @@ def appraise(
     findings += licence_findings
     statements = []
     if licence:
-        status = Status.CLAIMED if tag == "comment" else embedded_licences
+        sure = tag != "comment" and licence.is_of_holder
+        status = embedded_licences if sure else Status.CLAIMED
         layers, layer_findings = _layers(file, inspection.tags)
         findings += layer_findings
         said = _of_licence(file, licence, description, status, now)
@@ -253,7 +254,22 @@ def _embedded_licence(
         if (licence := find_licence(value))
     }
     if len(found) == 1:
-        return *found.popitem(), []
+        licence, tag = found.popitem()
+        if licence.uses:
+            return licence, tag, []
+        return (
+            None,
+            "",
+            [
+                _finding(
+                    file,
+                    "rights.allows-nothing",
+                    Severity.WARNING,
+                    f"its tags name {licence.name!r}, which by itself allows an archive nothing",
+                    "find out who has a say, and write what they allow into statements.toml",
+                )
+            ],
+        )
     if found:
         names = " and ".join(sorted(licence.name for licence in found))
         return (
@@ -272,20 +288,6 @@ def _embedded_licence(
     prose = next((v for tag in LICENCE_TAGS[:4] for v in tags.get(tag, ()) if v.strip()), "")
     if not prose:
         return None, "", []
-    if notice := find_notice(prose):
-        return (
-            None,
-            "",
-            [
-                _finding(
-                    file,
-                    "rights.notice",
-                    Severity.WARNING,
-                    f"its licence tag names {notice.name}, which {notice.meaning}",
-                    "read it, and write what it allows into statements.toml",
-                )
-            ],
-        )
     return (
         None,
         "",
@@ -317,7 +319,8 @@ def _of_licence(
         issuer=description.artist or "the file's own tags",
         evidence=f"licence in the tags of {file.name}" + BY_POLICY * (status is Status.VERIFIED),
         at=now,
-        basis=Basis.PUBLIC_DOMAIN if licence.public_domain else Basis.LICENCE,
+        basis=licence.basis,
+        territories=licence.territories,
         licence=licence.url or licence.identifier,
     )
 

@@ -111,6 +111,9 @@ def _remove_database(path: Path) -> None:
     # The log first: left behind, it would be taken for that of the next file of the name.
     for suffix in ("-shm", "-wal", ""):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
+    for leftover in files.leftovers(path.parent):
+        if leftover.name.startswith(f".{path.name}."):
+            leftover.unlink()
 
 
 def _refill(archive: Archive, aside: Path, progress: Progress | None) -> Rebuilt:

@@ -69,20 +69,22 @@ class DeclaredStatement:
     def said_of(self, recording: RecordingId, now: str) -> Statement:
         """The same as a claim about `recording`."""
         licence = find_licence(self.licence) if self.licence else None
+        basis = licence.basis if licence else Basis.LICENCE if self.licence else None
         return Statement(
             recording=recording,
             kind=Kind.REFUSAL if self.refuse else Kind.GRANT,
-            uses=self.uses or (licence.uses if licence else tuple(Use)),
+            uses=self.uses or (licence.uses if licence and not self.refuse else tuple(Use)),
             status=Status.CLAIMED,
             issuer=self.issuer,
             evidence=self.evidence,
             at=now,
-            basis=self.basis or (Basis.LICENCE if self.licence else None),
+            basis=self.basis or basis,
             licence=(licence.url or licence.identifier) if licence else self.licence,
             begins_at=self.begins_at.isoformat() if self.begins_at else "",
             ends_at=self.ends_at.isoformat() if self.ends_at else "",
             layers=self.layers,
-            territories=tuple(Territory(country) for country in self.territories),
+            territories=tuple(Territory(country) for country in self.territories)
+            or (licence.territories if licence and not self.refuse else ()),
             territories_except=tuple(Territory(country) for country in self.territories_except),
             article=self.article,
         )

@@ -48,9 +48,9 @@ ALLOWED_WITH = {
 """Who allows one of those allows this use as well: it is the lesser."""
 REFUSED_WITH = {
     Use.LISTEN_ON_SITE: (Use.PRESERVE,),
-    Use.STREAM: (Use.PRESERVE, Use.LISTEN_ON_SITE),
-    Use.DOWNLOAD: (Use.PRESERVE,),
-    Use.TORRENT: (Use.PRESERVE,),
+    Use.STREAM: (Use.PRESERVE, Use.DESCRIBE, Use.LISTEN_ON_SITE),
+    Use.DOWNLOAD: (Use.PRESERVE, Use.DESCRIBE),
+    Use.TORRENT: (Use.PRESERVE, Use.DESCRIBE),
     Use.MINE: (Use.PRESERVE,),
     Use.TRAIN_AI: (Use.PRESERVE, Use.MINE),
     Use.TRAIN_GENERATIVE_AI: (Use.PRESERVE, Use.MINE, Use.TRAIN_AI),

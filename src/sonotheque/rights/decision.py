@@ -19,7 +19,7 @@ wrong) counts if it restricts and does not if it allows; so does one that holds 
 only, where the question is about all of them; a revocation of a refusal, a takedown or a
 revocation counts only from the one who issued it, a revocation of a grant from anybody.
 
-`clearance.sql` says the same in SQL; `tests/rights/test_clearance` holds the two equal.
+`clearance` says the same in SQL; its tests hold the two equal.
 """
 
 from __future__ import annotations

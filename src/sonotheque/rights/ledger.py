@@ -69,7 +69,7 @@ class Ledger:
     def statements_by_recording(self) -> Iterator[tuple[Statement, ...]]:
         """Every entry, those about one recording together, oldest first; one recording at a time
         is held in memory."""
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             rows = connection.execute(
                 text("SELECT number, recording, entry FROM ledger_entry ORDER BY recording, number")
             )
@@ -86,7 +86,7 @@ class Ledger:
         return None
 
     def size(self) -> int:
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             return _size(connection)
 
     def checkpoint(self) -> str:
@@ -106,7 +106,7 @@ class Ledger:
         Raises Corrupt where what is published does not hold itself.
         """
         published = verified_entries(self._directory, self._signer.verifier)
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             rows = _rows(connection)
             # What is published comes first: the database has all of that, and may have more.
             return sum(
@@ -125,7 +125,7 @@ class Ledger:
         """
         with (
             files.exclusive(self._lock, wait_seconds=LOCK_SECONDS_MAX),
-            self._engine.connect() as connection,
+            db.reading(self._engine) as connection,
         ):
             signed = self._signed()
             size = signed[0] if signed else _size_by_tiles(self._directory)
@@ -156,7 +156,7 @@ class Ledger:
         return self._directory / CHECKPOINT_NAME
 
     def _publish(self) -> None:
-        with self._engine.connect() as connection:
+        with db.reading(self._engine) as connection:
             size = _size(connection)
             published, root = self._published()
             if published > size:

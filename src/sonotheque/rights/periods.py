@@ -8,11 +8,11 @@ so `plain` replaces it by such grants; rules for decisions know nothing of clock
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
 
 from sonotheque.model.procedures import Procedure, Step, TermFacts
-from sonotheque.model.terms import KEEPING, Kind, Layer, Statement
+from sonotheque.model.terms import KEEPING, Kind, Layer, Statement, Status
 from sonotheque.model.territories import EVERYWHERE, Territory
 from sonotheque.rights.clocks import PROCEDURES, Progress, State, opening, read
 from sonotheque.rights.days import day_of
@@ -56,22 +56,31 @@ def has_clocks(statements: Sequence[Statement]) -> bool:
 def progress_of(statements: Sequence[Statement], procedure: Procedure) -> Progress:
     """What `statements`, of which none is revoked, say of `procedure` for their recording.
 
-    A refusal or a takedown of a use that the procedure would open is an opt-out. Of what is said
-    about the recording, the newest entry counts.
+    A refusal or a takedown of a use that the procedure would open is an opt-out. Steps and facts
+    count where they are verified; of each fact, the newest.
     """
+    opens = frozenset(PROCEDURES[procedure].uses)
     steps: dict[Step, list[date]] = {}
     facts = TermFacts()
     no: date | None = None
     for statement in statements:
-        mine = statement.kind is Kind.NOTICE and statement.procedure is procedure
-        if mine and statement.step and statement.begins_at:
-            steps.setdefault(statement.step, []).append(day_of(statement.begins_at))
-        if statement.kind in (Kind.REFUSAL, Kind.TAKEDOWN) and not statement.ends_at:
-            if set(statement.uses) & set(PROCEDURES[procedure].uses):
+        if statement.kind in (Kind.REFUSAL, Kind.TAKEDOWN):
+            if opens.intersection(statement.uses) and not statement.ends_at:
                 no = no or day_of(statement.at)
-        elif statement.facts and statement.procedure in (procedure, None):
-            facts = statement.facts
+        elif statement.status is Status.VERIFIED and statement.procedure in (procedure, None):
+            if statement.facts:
+                facts = _newer(facts, statement.facts)
+            mine = statement.kind is Kind.NOTICE and statement.procedure is procedure
+            if mine and statement.step and statement.begins_at:
+                steps.setdefault(statement.step, []).append(day_of(statement.begins_at))
     return Progress(steps=steps, opted_out_on=no, facts=facts)
+
+
+def _newer(old: TermFacts, new: TermFacts) -> TermFacts:
+    """What `new` says, and `old` where it says nothing."""
+    unsaid = TermFacts()
+    said = {f.name: getattr(new, f.name) for f in fields(TermFacts)}
+    return replace(old, **{n: v for n, v in said.items() if v != getattr(unsaid, n)})
 
 
 def _plain(

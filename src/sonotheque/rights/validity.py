@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from sonotheque.errors import BadInput
 from sonotheque.model.procedures import TermFacts
-from sonotheque.model.terms import KEEPING, Basis, Kind, Statement
+from sonotheque.model.terms import KEEPING, Basis, Kind, Layer, Statement
 from sonotheque.model.territories import parse_territories
 from sonotheque.rights.clocks import PROCEDURES
 from sonotheque.rights.days import is_partial
+from sonotheque.rights.exceptions import LegalException, find_exception
 
 LAWFUL = (Basis.STATUTORY_EXCEPTION, Basis.LEGAL_DEPOSIT)
 """The grounds that a law gives, and no one who has rights."""
@@ -32,6 +33,7 @@ def checked(statement: Statement, where: str) -> Statement:
             where=where,
             remedy="give the 128 hexadecimal digits that `sha512sum` prints for the document",
         )
+    statement = _in_order(statement, where)
     if statement.kind is Kind.GRANT:
         _check_ground(statement, where)
         _check_clock(statement, where)
@@ -39,7 +41,7 @@ def checked(statement: Statement, where: str) -> Statement:
         _check_notice(statement, where)
     if statement.facts is not None:
         _check_facts(statement.facts, where)
-    return _in_order(statement, where)
+    return statement
 
 
 def _check_ground(grant: Statement, where: str) -> None:
@@ -57,11 +59,37 @@ def _check_ground(grant: Statement, where: str) -> None:
             where=where,
             remedy="give its article, such as 'Directive (EU) 2019/790, Article 6'",
         )
+    is_exception = grant.basis is Basis.STATUTORY_EXCEPTION
+    # Of one that waits for a procedure, the procedure says where it holds and what it opens.
+    if is_exception and not grant.procedure and (law := find_exception(grant.article)):
+        _check_law(grant, law, where)
     if grant.article and grant.basis not in LAWFUL:
         raise BadInput(
             f"names an article, which a ground such as {grant.basis} does not have",
             where=where,
             remedy=f"leave it out, or give as basis one of {', '.join(LAWFUL)}",
+        )
+
+
+def _check_law(grant: Statement, law: LegalException, where: str) -> None:
+    """That `grant` claims no more than its article says."""
+    if beyond := set(grant.uses) - set(law.uses):
+        raise BadInput(
+            f"names a use that {law.article} does not allow: {', '.join(sorted(beyond))}",
+            where=where,
+            remedy=f"it is for {', '.join(law.uses)}: {law.conditions}",
+        )
+    if not set(grant.layers or Layer) <= set(law.layers):
+        raise BadInput(
+            f"speaks of the work, of which {law.article} does not",
+            where=where,
+            remedy=f"name the layer {' and '.join(law.layers)} alone, and ask for the work",
+        )
+    if not grant.territories or not set(grant.territories) <= set(law.territories):
+        raise BadInput(
+            f"holds where {law.article} does not",
+            where=where,
+            remedy=f"name territories among {', '.join(law.territories)}",
         )
 
 

@@ -18,6 +18,11 @@ from sqlalchemy.engine import ExceptionContext
 from sonotheque.errors import EnvironmentFailure
 
 BUSY_SECONDS = 30
+_SETTINGS = (
+    *("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"),
+    # Or a cell that points outside its page is believed.
+    "cell_size_check = ON",
+)
 _REBUILD = "`sonotheque rebuild` restores the database from the vault"
 _FAULTS_MAX = 10
 
@@ -48,10 +53,12 @@ def open_database(path: Path, *, missing_ok: bool = True) -> Engine:
     @event.listens_for(engine, "connect")
     def _set_up(connection: Any, record: Any) -> None:
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = FULL")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA cell_size_check = ON")
+        try:
+            for setting in _SETTINGS:
+                cursor.execute(f"PRAGMA {setting}")
+        except UnicodeDecodeError as error:
+            # What SQLite says of a damaged schema quotes from it, and sqlite3 cannot say that.
+            raise sqlite3.DatabaseError("its schema is damaged") from error
         cursor.close()
         connection.create_function("row_sum", -1, row_sum, deterministic=True)
         record.info["inode"] = _inode(path)
@@ -64,7 +71,7 @@ def open_database(path: Path, *, missing_ok: bool = True) -> Engine:
     @event.listens_for(engine, "handle_error")
     def _explain(context: ExceptionContext) -> None:
         error = context.original_exception
-        if type(error) in (sqlite3.DatabaseError, sqlite3.OperationalError):
+        if type(error) in (sqlite3.DatabaseError, sqlite3.OperationalError, UnicodeDecodeError):
             raise EnvironmentFailure(
                 f"the database cannot be used ({error})",
                 where=str(path),

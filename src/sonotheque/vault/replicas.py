@@ -6,6 +6,7 @@ import contextlib
 import heapq
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from operator import methodcaller
 from typing import TypeVar
@@ -19,6 +20,9 @@ from sonotheque.vault import ocfl
 from sonotheque.vault.objects import AGENT
 from sonotheque.vault.roots import HEAL, ROOT_ID, Root
 
+_IN_TURN_MAX, _READERS = 8, 4
+"""Of so many copies, one is read back after the other; of more, so many at a time: most of what
+it takes is waiting for the disk."""
 T = TypeVar("T")
 
 
@@ -31,12 +35,21 @@ def replicate(primary: Root, replicas: Sequence[Root], *holdings: HoldingId) -> 
     require_present((primary, *replicas))
     for replica in replicas:
         replica.adopt(primary, *holdings)
-    for holding in holdings:
-        newest = primary.required(holding)
-        _, document = primary.read_inventory(ocfl.object_path(holding))
-        for root in (primary, *replicas):
-            read_back(root, newest, document)
-    return tuple(root.name for root in (primary, *replicas))
+    roots = (primary, *replicas)
+    newest = [primary.newest(holding) for holding in holdings]
+    copies = [(root, *one) for one in newest for root in roots]
+    if len(copies) > _IN_TURN_MAX:
+        with ThreadPoolExecutor(_READERS) as pool:
+            for _ in pool.map(_read_back_one, copies):
+                pass
+    else:
+        for copy in copies:
+            _read_back_one(copy)
+    return tuple(root.name for root in roots)
+
+
+def _read_back_one(copy: tuple[Root, ocfl.Inventory, bytes]) -> None:
+    read_back(*copy)
 
 
 def catch_up(
@@ -169,13 +182,13 @@ def read_back(root: Root, newest: ocfl.Inventory, document: bytes) -> None:
 def _further(root: Root, newest: ocfl.Inventory) -> tuple[ocfl.Inventory, bytes]:
     """The inventory of `root`, which goes on from `newest`. Raises Corrupt where it does not."""
     name = ocfl.object_path(newest.id)
-    if not root.required(newest.id).continues(newest):
+    further, document = root.newest(newest.id)
+    if not further.continues(newest):
         raise Corrupt(
             f"reads back as it was before version {newest.head} was written",
             where=root.place_of(name),
             remedy=f"check what it is stored on; then {HEAL}",
         )
-    further, document = root.read_inventory(name)
     if root.digest(name, ocfl.INVENTORY) != ocfl.digest_of(document):
         raise _different(root, f"{name}/{ocfl.INVENTORY}")
     return further, document

@@ -190,24 +190,32 @@ class Root(ABC):
 
         Raises Corrupt where it does not verify or is another object's.
         """
-        name = ocfl.object_path(holding)
-        if not self.shows(name):
-            return None
-        inventory, _ = self.read_inventory(name)
-        if inventory.id != holding:
-            raise Corrupt(f"holds {inventory.id}", where=self.place_of(name), remedy=HEAL)
-        return inventory
+        found = self._newest(holding)
+        return found[0] if found else None
 
     def required(self, holding: HoldingId) -> ocfl.Inventory:
         """As `inventory`, but raises NotFound where there is no object."""
-        inventory = self.inventory(holding)
-        if inventory is None:
+        return self.newest(holding)[0]
+
+    def newest(self, holding: HoldingId) -> tuple[ocfl.Inventory, bytes]:
+        """As `required`, and the inventory's bytes."""
+        found = self._newest(holding)
+        if found is None:
             raise NotFound(
                 "is not held",
                 where=f"{holding} in root {self.name}",
                 remedy="check the identifier with `sonotheque find`",
             )
-        return inventory
+        return found
+
+    def _newest(self, holding: HoldingId) -> tuple[ocfl.Inventory, bytes] | None:
+        name = ocfl.object_path(holding)
+        if not self.shows(name):
+            return None
+        inventory, document = self.read_inventory(name)
+        if inventory.id != holding:
+            raise Corrupt(f"holds {inventory.id}", where=self.place_of(name), remedy=HEAL)
+        return inventory, document
 
     def _lacks(self, source: Source, holding: HoldingId) -> tuple[ocfl.Inventory, int]:
         """The inventory of `source`, and the version of it that this root is at: 0 where it has

@@ -10,13 +10,13 @@ which OCFL has for that (those that the specification itself names). See docs/ad
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sonotheque.errors import Corrupt, Refused
-from sonotheque.model.identifiers import HoldingId
+from sonotheque.model.identifiers import HoldingId, Sha512
 from sonotheque.store import files
 from sonotheque.vault import ocfl
 from sonotheque.vault.inventory_rules import DIGEST_DIGITS, Checked
@@ -75,23 +75,16 @@ class Found:
 
 
 def translate(validated: Validated) -> Found:
-    """The valid object `validated` in the form of our roots.
-
-    Raises Refused for what no inventory in that form can say: bytes that stand in a later
-    version than the one which uses them first, or the other way round.
+    """The valid object `validated` in the form of our roots, where bytes stand in the version
+    that uses them first. Raises Refused for what no inventory in that form can say.
     """
     if as_it_was := _as_it_was(validated):
         return as_it_was
     newest = validated.newest
     if newest is None:
         raise _changed(validated.directory)
-    numbers = {name: number for number, name in enumerate(newest.versions, 1)}
     used = {path for state in newest.states.values() for paths in state.values() for path in paths}
-    contents: dict[str, str] = {}
-    for path in sorted(used):
-        version, _, rest = path.partition("/")
-        inside = rest.removeprefix(f"{newest.content_directory}/")
-        contents[f"v{numbers[version]}/{ocfl.CONTENT}/{inside}"] = path
+    contents = _contents(newest, used, validated.sha512)
     blocks = [_block(newest, name, validated.sha512) for name in newest.versions]
     documents = []
     for head in range(1, len(blocks) + 1):
@@ -100,7 +93,7 @@ def translate(validated: Validated) -> Found:
             inventory = ocfl.parse_inventory(document)
         except ValueError:
             raise Refused(
-                "a version uses bytes that a later one holds, or holds some that it does not use",
+                "cannot be said in the form of this archive's roots",
                 where=str(validated.directory),
                 remedy="make the object anew from its versions, and adopt that",
             ) from None
@@ -113,6 +106,41 @@ def translate(validated: Validated) -> Found:
         left_over=tuple(sorted(newest.manifest.keys() - used)),
         _documents=tuple(documents),
     )
+
+
+def _contents(newest: Checked, used: Iterable[str], sha512: Mapping[str, Sha512]) -> dict[str, str]:
+    """Content paths of our form → those of the object. OCFL lets an object without older
+    inventories keep bytes in another version's directory than the one that uses them first; in
+    ours each version's inventory can speak of its own and earlier directories alone."""
+    numbers = {name: number for number, name in enumerate(newest.versions, 1)}
+    first: dict[str, int] = {}
+    for number, name in enumerate(newest.versions, 1):
+        for paths in newest.states[name].values():
+            for path in paths:
+                first.setdefault(sha512[path], number)
+    # The earliest of several copies of the same bytes, by the number of its version.
+    stands: dict[str, tuple[int, str]] = {}
+    for path in used:
+        place = numbers[path.partition("/")[0]], path
+        stands[sha512[path]] = min(place, stands.get(sha512[path], place))
+    contents: dict[str, str] = {}
+    moved = []
+    for path in sorted(used):
+        version, _, rest = path.partition("/")
+        number, wanted = numbers[version], first[sha512[path]]
+        inside = rest.removeprefix(f"{newest.content_directory}/")
+        if number < wanted or (number > wanted and stands[sha512[path]][1] == path):
+            moved.append((wanted, f"{version}/{inside}", path))
+        else:
+            contents[f"v{number}/{ocfl.CONTENT}/{inside}"] = path
+    stay = tuple(contents)
+    for wanted, inside, path in moved:
+        # Below a directory that nothing else of that version stands in.
+        apart = f"v{wanted}/{ocfl.CONTENT}/moved"
+        while any(one.startswith(apart) for one in stay):
+            apart += "-"
+        contents[f"{apart}/{inside}"] = path
+    return contents
 
 
 def _as_it_was(validated: Validated) -> Found | None:
