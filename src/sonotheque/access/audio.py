@@ -27,7 +27,8 @@ from sonotheque.access.rendering import AnyRequest
 from sonotheque.access.room import InRoom, Room
 from sonotheque.errors import EnvironmentFailure, NotFound, SonothequeError
 from sonotheque.model.identifiers import parse_recording_id
-from sonotheque.model.terms import Decision, Use
+from sonotheque.model.terms import Use
+from sonotheque.rights.expression import reservation
 from sonotheque.store import files
 from sonotheque.store.clock import utc_now
 from sonotheque.store.files import Blocks
@@ -138,7 +139,7 @@ def stream(request: AnyRequest, room: InRoom, recording: FromPath[str]) -> ASGIA
         etag = f'"{file.file.sha512}-opus-{state.st_mtime_ns:x}"'
         blocks = partial(files.blocks, path)
         representation = Representation(blocks, state.st_size, copies.MEDIA_TYPE, etag)
-    return _answer(request, room, dossier.decision(Use.STREAM), representation)
+    return _answer(request, room, dossier, Use.STREAM, representation)
 
 
 @route(
@@ -166,7 +167,7 @@ def download(
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_. ") else "_" for c in file.name)
     disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(file.name, safe='')}"
     representation = replace(_preserved(file), disposition=disposition)
-    return _answer(request, room, dossier.decision(Use.DOWNLOAD), representation)
+    return _answer(request, room, dossier, Use.DOWNLOAD, representation)
 
 
 def _require(dossier: Dossier, use: Use) -> None:
@@ -198,12 +199,17 @@ def _preserved(file: AudioFile) -> Representation:
 def _answer(
     request: AnyRequest,
     room: Room,
-    decision: Decision,
+    dossier: Dossier,
+    use: Use,
     representation: Representation,
 ) -> ASGIApp:
     """The part of `representation` that is asked for (RFC 9110, sections 13 and 14)."""
     asked = request.headers
-    headers = {**_NEVER_KEPT, "ETag": representation.etag}
+    headers = {
+        **_NEVER_KEPT,
+        "ETag": representation.etag,
+        **reservation(dossier.decisions),
+    }
     if representation.disposition:
         headers["Content-Disposition"] = representation.disposition
     if names_etag(asked.get("if-none-match", ""), representation.etag):
@@ -222,7 +228,7 @@ def _answer(
     headers |= {"Content-Type": representation.media_type, "Content-Length": str(span.byte_count)}
     if request.method == HttpMethod.HEAD:
         return HeadersOnly(status, headers)
-    archive, recording, use = room.archive, decision.recording, decision.use
+    archive, recording = room.archive, dossier.recording.id
     client = client_of(request.client.host if request.client else "")
     take = room.guard.open(client, recording, span.byte_count, time.monotonic())
     if isinstance(take, TooMuch):

@@ -27,6 +27,7 @@ from sonotheque.model.holdings import FixityEvent, HeldFile, ItemStatus
 from sonotheque.model.identifiers import parse_recording_id
 from sonotheque.model.music import AudioProperties, Recording
 from sonotheque.model.terms import Kind, Status, Use
+from sonotheque.rights.expression import reservation
 from sonotheque.rights.licences import find_licence
 from sonotheque.store.clock import utc_now
 
@@ -179,6 +180,7 @@ def recording(request: AnyRequest, room: InRoom, recording: FromPath[str]) -> Re
             for deposit in dossier.deposits
         ],
         fixity=_by_root(dossier.fixity),
+        headers=reservation(dossier.decisions),
         listed=dossier.listed,
         linked_data=linked_data(dossier),
     )
@@ -263,6 +265,10 @@ def linked_data(dossier: Dossier) -> dict[str, Any]:
         "isrcCode": list(description.isrcs) or None,
         "duration": iso_duration(dossier.recording.duration_ms),
         "license": sorted(licences) if dossier.decision(Use.STREAM).allowed else None,
+        "usageInfo": f"/recordings/{dossier.recording.id}/odrl.jsonld",
+        "conditionsOfAccess": clean(
+            "; ".join(reason.message for reason in dossier.decision(Use.STREAM).reasons)
+        ),
     }
     return {key: value for key, value in data.items() if value}
 

@@ -16,7 +16,15 @@ from litestar.params import FromPath, FromQuery
 from litestar.types import Message, Scope
 
 from sonotheque import __version__
-from sonotheque.access import api, audio, pages, publications, reference, transparency
+from sonotheque.access import (
+    api,
+    audio,
+    pages,
+    publications,
+    reference,
+    reservations,
+    transparency,
+)
 from sonotheque.access.guard import Guard
 from sonotheque.access.overview import Counting
 from sonotheque.access.problems import BoundPassed, NotAllowed, Problems
@@ -27,6 +35,7 @@ from sonotheque.access.shelf import Shelf
 from sonotheque.archive import Archive
 from sonotheque.deposit.receipts import Receipts
 from sonotheque.errors import NotFound, SonothequeError
+from sonotheque.rights.expression import RESERVED
 
 _SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -86,6 +95,7 @@ def create_app(archive: Archive) -> Litestar:
             *audio.HANDLERS,
             *reference.HANDLERS,
             *transparency.HANDLERS,
+            *reservations.HANDLERS,
             static,
             api.ROUTER,
         ],
@@ -117,8 +127,9 @@ def create_app(archive: Archive) -> Litestar:
 
 
 async def _secure(message: Message, _scope: Scope) -> None:
-    """Give every answer the security headers that it does not set itself."""
+    """Give every answer the headers that it does not set itself: for security, and that
+    what is in it is reserved."""
     if message["type"] == "http.response.start":
         headers = MutableScopeHeaders.from_message(message)
-        for name, value in _SECURITY_HEADERS.items():
+        for name, value in (_SECURITY_HEADERS | RESERVED).items():
             headers.setdefault(name, value)

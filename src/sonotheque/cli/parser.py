@@ -189,6 +189,12 @@ def _rights(commands: _Commands) -> _Commands:
         )
         _term_facts(grant)
     _clocks(actions)
+    read = _command(actions, "read", "dealing:read", "what a DDEX message allows and takes down")
+    read.add_argument("message", type=Path, metavar="MESSAGE")
+    read.add_argument("--enter", action="store_true", help="enter it, as its sender's claims")
+    read.add_argument(
+        "--party", default="", metavar="DPID", help="whom the archive is to the sender"
+    )
     takedown = _command(actions, "takedown", "rights:takedown", "suspend every use but keeping it")
     takedown.add_argument("which", metavar="ID")
     _said_by(takedown)

@@ -20,8 +20,8 @@ from pathlib import Path
 from sonotheque.catalogue.sources import Fault, Piece
 from sonotheque.catalogue.sources.cleaning import fault
 from sonotheque.catalogue.sources.gathering import Counted, Row, gather, known_part
-from sonotheque.catalogue.sources.markup import Element, Unfit, parse, text_of
 from sonotheque.catalogue.sources.reading import opened, paths_in
+from sonotheque.store.markup import Element, Unfit, parse, text_of
 
 MESSAGE_BYTES_MAX = 1 << 25
 """Memory: some 1 GB for a message that is made to fill it."""

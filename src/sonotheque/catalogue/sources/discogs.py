@@ -18,7 +18,9 @@ from typing import IO
 from sonotheque.catalogue.sources import Fault, Piece
 from sonotheque.catalogue.sources.cleaning import fault
 from sonotheque.catalogue.sources.gathering import Counted, Row, clock_ms, gather, known_part
-from sonotheque.catalogue.sources.markup import (
+from sonotheque.catalogue.sources.reading import cut_short, opened, paths_in
+from sonotheque.errors import BadInput
+from sonotheque.store.markup import (
     HEAD_BYTES,
     Element,
     Unfit,
@@ -26,8 +28,6 @@ from sonotheque.catalogue.sources.markup import (
     root_of,
     text_of,
 )
-from sonotheque.catalogue.sources.reading import cut_short, opened, paths_in
-from sonotheque.errors import BadInput
 
 RELEASE_BYTES_MAX = 1 << 24
 """The XML of one release. Memory: some 200 MB for the dumps, and 600 MB for a release made to

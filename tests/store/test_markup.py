@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sonotheque.catalogue.sources.markup import HEAD_BYTES, Unfit, parse, root_of, text_of
+from sonotheque.store.markup import HEAD_BYTES, Unfit, parse, root_of, text_of
 
 BOMB = "".join(
     ["<!DOCTYPE a [<!ENTITY x0 'lol'>"]
