@@ -43,6 +43,22 @@ def test_what_is_no_database_is_one_line(tmp_path: Path, kind: str) -> None:
     assert "rebuild" in caught.value.remedy
 
 
+def test_a_schema_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    """What SQLite says of it quotes it."""
+    path = tmp_path / "archive.db"
+    engine = db.open_database(path)
+    db.apply_schema(engine, DDL)
+    engine.dispose()
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"CREATE INDEX a_b", b"CREATE \xecNDEX a_b"))
+    assert path.read_bytes() != content
+    engine = db.open_database(path)
+    with pytest.raises(EnvironmentFailure, match="cannot be used"):
+        db.apply_schema(engine, DDL)
+    assert len([*db.faults(engine)]) == 1
+    engine.dispose()
+
+
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     engine = db.open_database(tmp_path / "archive.db")
     db.apply_schema(engine, DDL)

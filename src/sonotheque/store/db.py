@@ -49,7 +49,11 @@ def open_database(path: Path, *, missing_ok: bool = True) -> Engine:
     @event.listens_for(engine, "connect")
     def _set_up(connection: Any, record: Any) -> None:
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode = WAL")
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except UnicodeDecodeError as error:
+            # SQLite's message names what is damaged in the schema, as it is now.
+            raise sqlite3.DatabaseError("its schema is no text") from error
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA cell_size_check = ON")
@@ -65,7 +69,7 @@ def open_database(path: Path, *, missing_ok: bool = True) -> Engine:
     @event.listens_for(engine, "handle_error")
     def _explain(context: ExceptionContext) -> None:
         error = context.original_exception
-        if type(error) in (sqlite3.DatabaseError, sqlite3.OperationalError):
+        if type(error) in (sqlite3.DatabaseError, sqlite3.OperationalError, UnicodeDecodeError):
             raise EnvironmentFailure(
                 f"the database cannot be used ({error})",
                 where=str(path),
