@@ -15,8 +15,8 @@ from pathlib import Path
 
 from bench.table import Row
 
-BENCHMARKS = ("startup", "deposit", "vault", "catalogue", "rights")
-WITH_OPTIONS = ("catalogue", "vault", "rights")
+BENCHMARKS = ("startup", "deposit", "vault", "ledger", "catalogue", "rights")
+WITH_OPTIONS = ("catalogue", "ledger", "vault", "rights")
 
 
 def main(words: list[str]) -> int:

@@ -19,7 +19,7 @@ from sonotheque.errors import BadInput, EnvironmentFailure, NotFound, Refused
 from sonotheque.model.identifiers import RecordingId, holding_id_of
 from sonotheque.model.terms import Kind, Statement, Status, Use
 from sonotheque.model.territories import Territory
-from sonotheque.rights.ledger import read_checkpoint
+from sonotheque.rights.published import read_checkpoint
 from sonotheque.store import files, signing
 
 _spec = importlib.util.spec_from_file_location("disk", Path(__file__).parent / "disk.py")

@@ -15,6 +15,8 @@ from sonotheque.config import (
     Config,
     Limits,
     Root,
+    Witness,
+    Witnessed,
     read_config,
     render_config,
 )
@@ -33,6 +35,8 @@ FILE_NAMES = st.text(
 LIMITS = st.builds(Limits, **{name: st.integers(1, 2**60) for name in Limits.__dataclass_fields__})
 
 ATTESTATIONS = st.builds(Attestation, SAID, SAID, st.dates().map(lambda day: day.isoformat()), SAID)
+KEYS = st.sampled_from(["a.0001+0123abcd+AbC/+w==", "réseau/w+ffffffff+AAAA", "x+00000000+B"])
+URLS = st.sampled_from(["https://a.example", "http://[::1]:8080/witness", "https://a.b:1/c/d-e"])
 
 
 @st.composite
@@ -65,6 +69,8 @@ def configs(draw: st.DrawFn, directory: Path) -> Config:
         contact=draw(TEXT),
         roots=tuple(roots),
         attestations=tuple(draw(st.lists(ATTESTATIONS, max_size=2))),
+        witnesses=tuple(draw(st.lists(st.builds(Witness, URLS, KEYS), max_size=2))),
+        witnessed=tuple(draw(st.lists(st.builds(Witnessed, KEYS), max_size=2))),
         embedded_licences=draw(st.sampled_from(["verified", "claimed"])),
         territory=draw(st.sampled_from(["", "FR"])),
         limits=draw(st.one_of(st.just(Limits()), LIMITS)),
@@ -201,6 +207,28 @@ def test_every_bad_file_is_told_in_one_line(tmp_path: Path, text: str) -> None:
     assert caught.value.where == str(tmp_path / CONFIG_NAME)
     assert caught.value.remedy
     assert "\n" not in caught.value.line()
+
+
+KEY = 'key = "a.b+0123abcd+AAAA"\n'
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("[[witness]]\n", f"[[witness]]\n{KEY}", '[[witness]]\nurl = "https://a.b/c"\n'),
+        *(f'[[witness]]\nurl = "ftp://a"\n{KEY}', f'[[witness]]\nurl = "https://a b"\n{KEY}'),
+        *(f'[[witness]]\nurl = "https://a.b?c"\n{KEY}', f'[[witness]]\nurl = "a.b"\n{KEY}'),
+        *('[[witnessed]]\nkey = "a"\n', '[[witnessed]]\nkey = "a b+0123abcd+AA"\n'),
+        *(f'[[witnessed]]\nurl = "https://a.b"\n{KEY}', "[witnessed]\n", "witness = 3\n"),
+    ],
+)
+def test_what_is_no_witness_is_told(tmp_path: Path, words: str) -> None:
+    place = words + GOOD if words.startswith("witness =") else GOOD + words
+    (tmp_path / CONFIG_NAME).write_text(place)
+    with pytest.raises(BadInput) as caught:
+        read_config(tmp_path)
+    assert "\n" not in caught.value.line()
+    assert str(tmp_path / CONFIG_NAME) in caught.value.line()
 
 
 def test_an_attestation(tmp_path: Path) -> None:

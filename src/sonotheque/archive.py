@@ -23,8 +23,11 @@ from sonotheque.model.identifiers import HoldingId, RecordingId, holding_id_of
 from sonotheque.model.music import Fingerprints, Recording
 from sonotheque.model.terms import Decision, Use
 from sonotheque.model.territories import EVERYWHERE, Territory, parse_territory
+from sonotheque.rights.commitments import Commitments
+from sonotheque.rights.cosigning import Cosigner, Witnesses
 from sonotheque.rights.decision import decide, decide_all, place_of
 from sonotheque.rights.ledger import Ledger
+from sonotheque.rights.witness import Witness
 from sonotheque.store import db, files, signing
 from sonotheque.vault import replicas
 from sonotheque.vault.audit import Audit
@@ -73,7 +76,49 @@ class Archive:
 
     @cached_property
     def ledger(self) -> Ledger:
-        return Ledger(self.database, self.config.ledger, self.signer)
+        return Ledger(
+            self.database,
+            self.config.ledger,
+            self.signer,
+            newest=self.config.newest_checkpoint,
+            witnesses=self.witnesses,
+        )
+
+    def rotate_key(self, now: str) -> Path:
+        """Go from the signing key to a new one; the note by which the old key names it.
+
+        Stopped anywhere, it goes on when it is done again. The old private key is gone then.
+        """
+        successor = signing.next_key(self.config.keys, self.signer.verifier.name)
+        note = self.ledger.hand_over(successor, now)
+        signing.promote(self.config.keys, successor)
+        for name in ("signer", "ledger"):
+            self.__dict__.pop(name, None)
+        return note
+
+    @cached_property
+    def commitments(self) -> Commitments:
+        return Commitments(self.config.private)
+
+    @property
+    def witnesses(self) -> Witnesses:
+        """Who is asked to cosign the ledger."""
+        key = signing.Kind.COSIGNATURE
+        return Witnesses(
+            tuple(
+                Cosigner(one.url, signing.parse_verifier(one.key, key))
+                for one in self.config.witnesses
+            )
+        )
+
+    @cached_property
+    def witness(self) -> Witness | None:
+        """This archive as a witness of others' logs; None where archive.toml names none."""
+        if not self.config.witnessed:
+            return None
+        watched = [signing.parse_verifier(log.key) for log in self.config.witnessed]
+        signer = signing.witness_key(self.config.keys, self.signer.verifier.name)
+        return Witness(self.config.witness_memory, signer, watched)
 
     @cached_property
     def roots(self) -> tuple[Root, ...]:

@@ -18,6 +18,9 @@ from sonotheque.quantities import parse_rate, parse_span
 CONFIG_NAME = "archive.toml"
 _BUCKET = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]+(?:/[^/\x00-\x1f\x7f]+)*")
 
+_WEB = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]+(?:/[A-Za-z0-9._~%-]+)*")
+_KEY = re.compile(r"[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+=*")
+
 
 @dataclass(frozen=True, slots=True)
 class Root:
@@ -57,6 +60,22 @@ class Attestation:
 
 
 @dataclass(frozen=True, slots=True)
+class Witness:
+    """Who is asked to cosign this archive's ledger: at `url` (what comes before
+    /add-checkpoint), by its `key` (a C2SP verifier key for cosignatures)."""
+
+    url: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Witnessed:
+    """A log of others that this archive cosigns, by its `key` (a C2SP verifier key)."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What one reader may take from the reading room in a day, what one file may cost to inspect,
     and what a build of the catalogue may hold in its engine."""
@@ -86,6 +105,8 @@ class Config:
     contact: str = ""
     roots: tuple[Root, ...] = ()
     attestations: tuple[Attestation, ...] = ()
+    witnesses: tuple[Witness, ...] = ()
+    witnessed: tuple[Witnessed, ...] = ()
     embedded_licences: str = "verified"
     territory: str = ""
     limits: Limits = field(default_factory=Limits)
@@ -104,8 +125,24 @@ class Config:
         return self.directory / "ledger"
 
     @property
+    def private(self) -> Path:
+        """Names and evidence that the ledger holds only commitments to; part of no mirror."""
+        return self.directory / "private"
+
+    @property
+    def witness_memory(self) -> Path:
+        """What this archive has cosigned for others. It must not come back from an older copy."""
+        return self.directory / "witnessed"
+
+    @property
     def keys(self) -> Path:
         return self.directory / "keys"
+
+    @property
+    def newest_checkpoint(self) -> Path:
+        """What was signed last. It stands beside the key, so that a ledger which comes back from
+        an older copy does not bring it along."""
+        return self.keys / "newest-checkpoint"
 
     @property
     def catalogue(self) -> Path:
@@ -214,6 +251,11 @@ def render_config(config: Config) -> str:
             f"on = {one.on}",
             f"statement = {toml_string(one.statement)}",
         ]
+    for witness in config.witnesses:
+        lines += ["", "[[witness]]", f"url = {toml_string(witness.url)}"]
+        lines += [f"key = {toml_string(witness.key)}"]
+    for log in config.witnessed:
+        lines += ["", "[[witnessed]]", f"key = {toml_string(log.key)}"]
     text = "\n".join(lines) + "\n"
     path = config.directory / CONFIG_NAME
     try:
@@ -259,6 +301,11 @@ def _config_from(document: dict[str, Any], directory: Path, path: Path) -> Confi
         roots=tuple(_root_from(root, directory, path) for root in _tables(document, "root", path)),
         attestations=tuple(
             _attestation_from(one, path) for one in _tables(document, "attestation", path)
+        ),
+        witnesses=tuple(_witness_from(one, path) for one in _tables(document, "witness", path)),
+        witnessed=tuple(
+            Witnessed(key=_key_from(one, "witnessed", ("key",), path))
+            for one in _tables(document, "witnessed", path)
         ),
         embedded_licences=policy,
         territory=_text(rights, "territory", path, default=""),
@@ -321,6 +368,34 @@ def _attestation_from(table: dict[str, Any], path: Path) -> Attestation:
         on=day.isoformat(),
         **{name: _text(table, name, path) for name in ("criterion", "by", "statement")},
     )
+
+
+def _witness_from(table: dict[str, Any], path: Path) -> Witness:
+    key = _key_from(table, "witness", ("url", "key"), path)
+    url = _text(table, "url", path).rstrip("/")
+    if not _WEB.fullmatch(url):
+        raise BadInput(
+            f"{url!r} is no address of a witness",
+            where=str(path),
+            remedy='write url = "https://…", what comes before /add-checkpoint',
+        )
+    return Witness(url=url, key=key)
+
+
+def _key_from(table: dict[str, Any], name: str, known: tuple[str, ...], path: Path) -> str:
+    unknown = sorted(set(table) - set(known))
+    if unknown:
+        raise BadInput(
+            f"unknown setting {unknown[0]!r} of a {name}",
+            where=str(path),
+            remedy=f"use {', '.join(known)}",
+        )
+    key = _text(table, "key", path)
+    if not _KEY.fullmatch(key):
+        raise BadInput(
+            f"{key[:60]!r} is no public key", where=str(path), remedy='write key = "NAME+HASH+KEY"'
+        )
+    return key
 
 
 def _check_roots(roots: tuple[Root, ...], path: Path) -> None:

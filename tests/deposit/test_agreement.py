@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from sonotheque.deposit import agreement, recovery
 from sonotheque.deposit.receipts import Receipts
 from sonotheque.errors import EnvironmentFailure
 from sonotheque.model.holdings import Receipt
-from sonotheque.model.identifiers import RecordingId, holding_id_of
+from sonotheque.model.identifiers import Isrc, RecordingId, holding_id_of
 from sonotheque.store import db, files
 
 NOW = "2026-11-21T00:00:00.000000Z"
@@ -92,6 +94,63 @@ def test_damage_is_found_and_put_right(filled: tuple[Archive, Receipt], name: st
         assert [i.sha512 for i in kept.items if i.recording] == [
             i.sha512 for i in receipt.items if i.recording
         ]
+
+
+def page_of(path: Path, table: str) -> int:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        found = connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = ?", (table,)
+        )
+        return int(found.fetchone()[0])
+
+
+TABLES = (
+    *("ledger_entry", "deposit_intent", "deposit_receipt", "deposit_item"),
+    *("recording", "recording_isrc", "fixity_event", "fixity_run", "fixity_object", "fixity_copy"),
+)
+
+
+def page(content: bytes, number: int) -> bytes:
+    return content[(number - 1) * PAGE_BYTES : number * PAGE_BYTES]
+
+
+def faults_with(archive: Archive, content: bytes) -> set[str]:
+    archive.config.database.write_bytes(content)
+    with open_archive(archive.config.directory) as damaged:
+        return codes(damaged)
+
+
+def test_a_page_of_before_or_of_another_table_is_found(filled: tuple[Archive, Receipt]) -> None:
+    """As after a write that never came to the disk, or came to the wrong place: each row that is
+    there is as it was written."""
+    archive, receipt = filled
+    path = archive.config.database
+    empty = db.open_database(archive.config.directory / "empty.db")
+    agreement._as_made(empty, archive)
+    empty.dispose()
+    made = (archive.config.directory / "empty.db").read_bytes()
+    archive.close()
+    old = path.read_bytes()
+    with open_archive(archive.config.directory) as opened:
+        known = opened.catalogue.get(recording_in(receipt))
+        assert known is not None
+        described = replace(known.description, isrcs=(Isrc("FRAB12600001"),))
+        opened.catalogue.add([replace(known, description=described)])
+    assert main(["audit", "--archive", str(archive.config.directory)]) == 0
+    new = path.read_bytes()
+    numbers = {table: page_of(path, table) for table in TABLES}
+    changed = set()
+    for table, number in numbers.items():
+        others = [page(new, other) for other in numbers.values() if other != number]
+        first = page(made, page_of(archive.config.directory / "empty.db", table))
+        for instead in (first, page(old, number), *others):
+            if instead != page(new, number):
+                start, end = (number - 1) * PAGE_BYTES, number * PAGE_BYTES
+                assert faults_with(archive, new[:start] + instead + new[end:]), table
+        if page(old, number) != page(new, number):
+            changed.add(table)
+    assert {"recording", "recording_isrc", "fixity_run", "fixity_object", "fixity_copy"} <= changed
+    assert faults_with(archive, new) == set()
 
 
 def test_ledger_entries_that_are_nothing_any_more_are_put_right(

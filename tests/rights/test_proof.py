@@ -9,6 +9,7 @@ from functools import cache
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tlog_scales import tlog as oracle
 
 from sonotheque.rights import proof
 
@@ -115,3 +116,77 @@ def test_a_checkpoint_reads_back(size: int, root: bytes) -> None:
 def test_what_is_no_checkpoint_does_not_read(text: str) -> None:
     with pytest.raises(ValueError):
         proof.parse_checkpoint(text)
+
+
+SIZES = st.integers(1, 1200)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SIZES, st.data())
+def test_an_inclusion_path_leads_to_the_root(size: int, data: st.DataObject) -> None:
+    index = data.draw(st.integers(0, size - 1))
+    path = proof.inclusion_path(index, size, _tile)
+    assert proof.root_by_inclusion(index, size, _leaf(index), path) == _naive(0, size)
+    oracle.InclusionProof(index, size, path).check(_leaf(index), _naive(0, size))
+    for wrong in (path[:-1], [*path, bytes(32)], [bytes(32), *path[1:]]):
+        if wrong != path and len(wrong) == len(path):
+            assert proof.root_by_inclusion(index, size, _leaf(index), wrong) != _naive(0, size)
+        elif len(wrong) != len(path):
+            with pytest.raises(ValueError, match="path"):
+                proof.root_by_inclusion(index, size, _leaf(index), wrong)
+    other = data.draw(st.integers(0, size - 1))
+    if other != index:
+        try:
+            assert proof.root_by_inclusion(other, size, _leaf(index), path) != _naive(0, size)
+        except ValueError:
+            assert len(proof.inclusion_path(other, size, _tile)) != len(path)
+
+
+@pytest.mark.parametrize(("index", "size"), [(0, 0), (5, 5), (6, 5), (2**62, 5)])
+def test_what_is_behind_the_end_is_in_no_log(index: int, size: int) -> None:
+    with pytest.raises(ValueError, match="path"):
+        proof.root_by_inclusion(index, size, _leaf(0), [])
+
+
+@settings(max_examples=80, deadline=None)
+@given(SIZES, st.data())
+def test_a_consistency_path_leads_to_both_roots(new: int, data: st.DataObject) -> None:
+    old = data.draw(st.integers(0, new))
+    before, after = _naive(0, old), _naive(0, new)
+    path = proof.consistency_path(old, new, _tile)
+    assert proof.roots_by_consistency(old, new, before, after, path) == (before, after)
+    oracle.ConsistencyProof(old, new, list(path)).check(before, after)
+    with pytest.raises(ValueError, match="path"):
+        proof.roots_by_consistency(old, new, before, after, [*path, bytes(32)])
+    if 0 < old < new:
+        forged = proof.roots_by_consistency(old, new, bytes(32), after, path)
+        assert forged != (bytes(32), after)
+        with pytest.raises(ValueError, match="path"):
+            proof.roots_by_consistency(old, new, before, after, path[:-1])
+
+
+@pytest.mark.parametrize(("old", "new"), [(1, 0), (6, 5), (2**62, 5)])
+def test_a_log_does_not_shrink(old: int, new: int) -> None:
+    with pytest.raises(ValueError, match="path"):
+        proof.roots_by_consistency(old, new, bytes(32), bytes(32), [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "\n1\n", "a\n1\n", "a\n01\n{root}\n", "a\n+1\n{root}\n", "a\n1\n{root}"),
+        *(
+            "a\n1\n{root}\n\n",
+            "a\n1\n{root}\n\nx\n",
+            "a\n-1\n{root}\n",
+            "a\n9223372036854775808\n{root}\n",
+        ),
+        *("a\n1\nAAAA\n", "a\n1\n{root} \n", "a\n١\n{root}\n", "a\n1\n{spare}\n"),
+    ],
+)
+def test_every_letter_of_a_checkpoint_is_asked_for(text: str) -> None:
+    root = proof.hash_text(bytes(32))
+    spare = root[:-2] + "B="
+    assert proof.parse_checkpoint(f"a\n1\n{root}\nextension\n")[1] == 1
+    with pytest.raises(ValueError):
+        proof.parse_checkpoint(text.format(root=root, spare=spare))

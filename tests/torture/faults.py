@@ -17,8 +17,12 @@ from tracing import OPENING
 
 ERRORS = ("EIO", "ENOSPC")
 # SQLite's words for whatever it is that its shared memory file or its log met.
-_DATABASE = ("disk I/O error", "unable to open database file")
-ENVIRONMENT = 3
+_DATABASE = (
+    *("disk I/O error", "unable to open database file"),
+    # What cannot be opened to be written, SQLite opens to be read.
+    "attempt to write a readonly database",
+)
+CORRUPT, ENVIRONMENT = 1, 3
 FULL_BYTES = 2 << 20
 # What needs no room does not fail on a full disk.
 _NEEDS_NO_ROOM = frozenset({"unlink", "unlinkat", "rmdir", "truncate", "ftruncate", "msync"})
@@ -64,9 +68,11 @@ def _answer(ran: Ran, error: str) -> list[str]:
     if ran.problem or ran.signal or not ran.said:
         return [f"it ended by {ran.signal or ran.problem or 'nothing'}"]
     said = ran.said[0]
-    if said.code == 0:
-        return []
     line = said.error.strip()
+    # What the archive keeps and cannot be read is damage to it, and the answer is no.
+    is_damage = said.code == CORRUPT and "cannot be read" in line and "audit --heal" in line
+    if said.code == 0 or is_damage:
+        return []
     if said.code != ENVIRONMENT or said.document is not None:
         return [f"exit code {said.code}, {line or said.document}"]
     if "\n" in line or "unexpected" in line or "Traceback" in line:

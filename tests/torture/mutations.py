@@ -348,7 +348,8 @@ def _with_and_without(
     """What `watch` sees without `site`, and with it. Raises where something is wrong with it."""
     for left_out in (site, None):
         scene.restart()
-        shutil.rmtree(scene.base / "primitives", ignore_errors=True)
+        for made in ("primitives", "exported"):
+            shutil.rmtree(scene.base / made, ignore_errors=True)
         ran = fork(partial(watch, scene, left_out, *arguments))
         if ran.problem:
             raise RuntimeError(ran.problem)
@@ -361,6 +362,7 @@ def _missed_at_its_end(scene: Scene, site: Site) -> Iterator[str]:
     base = scene.base
     works = [scene.work(1), _primitives(base), _together(base)]
     works += [_settling(scene, version=version) for version in (False, True)]
+    works += [_exporting(scene)]
     for work in works:
         without, _ = _with_and_without(scene, site, _lose, work)
         if without:
@@ -384,7 +386,7 @@ def _lose(scene: Scene, site: Site | None, work: Work, speaker: int) -> list[str
     left = simulated.after_power_cut(scene.base)
     lost = []
     for place in (*_roots(scene), *(scene.archive / name for name in ("ledger", "editions")),
-                  scene.base / "primitives"):  # fmt: skip
+                  scene.base / "primitives", scene.base / "exported"):  # fmt: skip
         prefix = f"{place.relative_to(scene.base)}/"
         found = {str(p.relative_to(scene.base)): p for p in place.rglob("*") if p.is_file()}
         lost += [f"{n} is lost" for n, p in found.items() if left.get(n) != p.read_bytes()]

@@ -27,7 +27,7 @@ from tally import Tally
 
 _PAGE_BYTES, _BLOCK_BYTES = 4_096, 512
 _FILES = ("sonotheque.db", "sonotheque.db-wal")
-_RECEIPTS = frozenset({"deposit_receipt", "deposit_item"})
+_RECEIPTS = frozenset(f"deposit_{name}" for name in ("receipt", "receipt_sum", "item", "item_sum"))
 _ENVIRONMENT = 3
 Files = dict[str, bytes]
 """Name → bytes of the database and, as after a kill, its log."""

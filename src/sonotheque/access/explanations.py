@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sonotheque.access.language import Language
 from sonotheque.model.terms import Answer, Decision, Reason, Statement, Use
+from sonotheque.rights.commitments import is_private
 from sonotheque.rights.licences import find_licence, name_of
 
 _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
@@ -72,6 +73,11 @@ def quoted(text: str) -> str:
     return f"{_ISOLATE}{clean(text, _NAME_CHARACTERS_MAX)}{_END_ISOLATE}"
 
 
+def named(issuer: str, language: Language) -> str:
+    """Who made an entry, within a sentence of ours; a name that is kept private is not told."""
+    return language.text("person.private") if is_private(issuer) else quoted(issuer)
+
+
 def licence_url(licence: str) -> str:
     """Address of a recognised licence's deed; never one that merely stood in a file."""
     known = find_licence(licence)
@@ -90,13 +96,14 @@ def _because(reason: Reason, statements: Mapping[int, Statement], language: Lang
         key = "reason.not-begun-no-day"
     sentence = language.text(
         key,
-        issuer=quoted(statement.issuer),
+        issuer=named(statement.issuer, language),
         by=ground(statement, language),
         date=language.date(statement.at),
         begins=language.date(begins) if begins else "",
         ends=language.date(statement.ends_at) if statement.ends_at else "",
         where=_where(statement, language),
     )
+    sentence = sentence[:1].upper() + sentence[1:]
     return Because(sentence, statement.id, licence_url(statement.licence))
 
 

@@ -16,7 +16,15 @@ from litestar.params import FromPath, FromQuery
 from litestar.types import Message, Scope
 
 from sonotheque import __version__
-from sonotheque.access import api, audio, pages, publications, reference, reservations
+from sonotheque.access import (
+    api,
+    audio,
+    pages,
+    publications,
+    reference,
+    reservations,
+    transparency,
+)
 from sonotheque.access.guard import Guard
 from sonotheque.access.overview import Counting
 from sonotheque.access.problems import BoundPassed, NotAllowed, Problems
@@ -86,6 +94,7 @@ def create_app(archive: Archive) -> Litestar:
             *publications.HANDLERS,
             *audio.HANDLERS,
             *reference.HANDLERS,
+            *transparency.HANDLERS,
             *reservations.HANDLERS,
             static,
             api.ROUTER,

@@ -8,6 +8,7 @@ indexed character by character.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import time
@@ -32,6 +33,7 @@ _WRITER_HEAP_BYTES = 64_000_000
 _WRITER_SECONDS_MAX = 30
 # What tantivy's errors hold, which have no class of their own.
 _LOCKED = "LockBusy"
+_OF_THE_DISK = frozenset({errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES})
 _ERROR_NUMBER = re.compile(r"(?:os error|code:) (\d+)")
 
 
@@ -56,7 +58,12 @@ class SearchIndex:
         self._seen = (0, 0)
         try:
             self._index = self._open()
-        except ValueError:
+        except ValueError as error:
+            # A disk that fails is no index that is broken.
+            number = _ERROR_NUMBER.search(str(error))
+            if number and int(number[1]) in _OF_THE_DISK:
+                with self._explained():
+                    raise
             files.remove_tree(directory)
             with self._explained():
                 self._index = self._open()
@@ -90,7 +97,8 @@ class SearchIndex:
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        """tantivy says whatever the disk does as a ValueError, its number within the text."""
+        """tantivy says whatever the disk does as a ValueError, its number within the text. Raises
+        EnvironmentFailure."""
         try:
             yield
         except ValueError as error:
@@ -131,7 +139,8 @@ class SearchIndex:
             written = (self._directory / _META_NAME).stat()
             seen = (written.st_ino, written.st_mtime_ns)
             if seen != self._seen:
-                self._index.reload()
+                with self._explained():
+                    self._index.reload()
                 self._seen = seen
         return self._index
 

@@ -54,7 +54,8 @@ def show(arguments: Namespace) -> Answer:
             lines += cataloguing.listed_lines(listed) if listed else []
             lines += ["What may be done with it", *text.decisions(decisions)]
             lines += ["What the ledger says"] if statements else []
-            lines += [text.statement(statement) for statement in statements]
+            shown = map(archive.commitments.shown, statements)
+            lines += [text.statement(statement) for statement in shown]
             lines.append("What is held" if holding else "Nothing of it is held")
             for file in holding.audio if holding else ():
                 lines.append(f"  {text.cut(file.path, 64)}, {text.size(file.byte_count)}")

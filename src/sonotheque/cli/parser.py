@@ -36,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     _keeping(commands)
     _exchanging(commands)
     _finding(commands)
-    _rights(commands)
+    _proofs(_rights(commands))
     _publishing(commands)
     _serving(commands)
     return parser
@@ -157,7 +157,7 @@ def _finding(commands: _Commands) -> None:
     )
 
 
-def _rights(commands: _Commands) -> None:
+def _rights(commands: _Commands) -> _Commands:
     rights = commands.add_parser("rights", help="who allowed what, and what follows from it")
     actions = rights.add_subparsers(title="actions", metavar="ACTION", required=True)
     show = _command(
@@ -201,6 +201,55 @@ def _rights(commands: _Commands) -> None:
     revoke = _command(actions, "revoke", "rights:revoke", "take back an entry")
     revoke.add_argument("statement", metavar="STATEMENT", type=_positive)
     _said_by(revoke)
+    return actions
+
+
+def _proofs(actions: _Commands) -> None:
+    prove = _command(
+        actions, "prove", "evidence:prove", "write a proof that an entry is in the log"
+    )
+    prove.add_argument("statement", metavar="STATEMENT", type=_positive, nargs="?")
+    prove.add_argument("--out", required=True, type=Path, metavar="FILE", help="where it goes")
+    prove.add_argument(
+        "--since",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="in place of STATEMENT: that the log only grew since this checkpoint",
+    )
+    prove.add_argument(
+        "--reveal", action="store_true", help="with the name and the evidence of a private entry"
+    )
+    verify = _command(
+        actions, "verify", "evidence:verify", "check a proof, or a whole log", archive=False
+    )
+    verify.add_argument(
+        "file", metavar="FILE", type=Path, help="a proof, or the directory of a ledger"
+    )
+    verify.add_argument(
+        "--key", required=True, metavar="KEY", help="the archive's public key, or a file with it"
+    )
+    verify.add_argument(
+        "--since", type=Path, metavar="CHECKPOINT", help="the older checkpoint that you kept"
+    )
+    verify.add_argument(
+        "--succession",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="a note by which a key names the next; repeatable",
+    )
+    verify.add_argument(
+        "--witness",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="the key of a witness that must have cosigned; repeatable",
+    )
+    _command(actions, "rotate-key", "evidence:rotate_key", "go from the signing key to a new one")
+    erase = _command(actions, "erase", "rights:erase", "erase who made a private entry, and why")
+    erase.add_argument("statement", metavar="STATEMENT", type=_positive)
+    _command(actions, "witnesses", "evidence:witnesses", "who cosigns the ledger, and whose we do")
 
 
 def _permission(grant: argparse.ArgumentParser) -> None:
@@ -372,6 +421,11 @@ def _said_by(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--evidence", required=True, metavar="TEXT", help="where that can be seen")
     parser.add_argument(
         "--document", type=Path, metavar="FILE", help="what the evidence is: its digest is entered"
+    )
+    parser.add_argument(
+        "--private",
+        action="store_true",
+        help="NAME is a person: keep name and evidence out of the public ledger",
     )
 
 

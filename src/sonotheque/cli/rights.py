@@ -1,8 +1,9 @@
-"""The commands about rights: show, decide, grant, claim, notice, takedown, revoke."""
+"""The commands about rights: show, decide, grant, claim, notice, takedown, revoke, erase."""
 
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,15 +12,27 @@ from sonotheque.archive import Archive
 from sonotheque.cli import text
 from sonotheque.cli.answer import Answer
 from sonotheque.cli.finding import wanted
-from sonotheque.errors import BadInput, NotFound
+from sonotheque.errors import BadInput
 from sonotheque.model.identifiers import RecordingId, Sha512
 from sonotheque.model.procedures import Procedure, Step, TermFacts
 from sonotheque.model.terms import KEEPING, Basis, Kind, Layer, Statement, Status, Use
 from sonotheque.model.territories import parse_territory
+from sonotheque.rights.commitments import is_private
+from sonotheque.rights.ledger import not_there
 from sonotheque.rights.licences import find_licence
 from sonotheque.rights.validity import checked
 from sonotheque.store import files
 from sonotheque.store.clock import utc_now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """What `rights erase --json` answers: the entries whose person was erased, and how many values
+    that were."""
+
+    entries: tuple[int, ...]
+    values: int
+    at: str
 
 
 def show(arguments: Namespace) -> Answer:
@@ -28,7 +41,8 @@ def show(arguments: Namespace) -> Answer:
             entries = archive.ledger.statements_about(_one(archive, arguments.which))
         else:
             entries = tuple(archive.ledger.statements())
-    lines = [text.statement(entry) for entry in entries] or ["The ledger says nothing of it."]
+        shown = [archive.commitments.shown(entry) for entry in entries]
+    lines = [text.statement(entry) for entry in shown] or ["The ledger says nothing of it."]
     return Answer(entries, "\n".join(lines))
 
 
@@ -64,7 +78,7 @@ def notice(arguments: Namespace) -> Answer:
             facts=_facts(arguments),
             **_said(arguments),
         )
-        return _append(archive, entry)
+        return _append(archive, entry, private=arguments.private)
 
 
 def takedown(arguments: Namespace) -> Answer:
@@ -77,19 +91,20 @@ def takedown(arguments: Namespace) -> Answer:
             at=utc_now(),
             **_said(arguments),
         )
-        return _append(archive, entry)
+        return _append(archive, entry, private=arguments.private)
 
 
 def revoke(arguments: Namespace) -> Answer:
     with archives.open_archive(arguments.archive) as archive:
         revoked = archive.ledger.statement(arguments.statement)
         if revoked is None:
-            raise NotFound(
-                "is not in the ledger",
-                where=f"entry {arguments.statement}",
-                remedy="see `sonotheque rights show`",
-            )
-        if revoked.kind is not Kind.GRANT and revoked.issuer != arguments.by:
+            raise not_there(arguments.statement)
+        said = _said(arguments)
+        private = arguments.private or is_private(revoked.issuer)
+        opening = archive.commitments.opening(revoked.issuer)
+        if is_private(revoked.issuer) and opening and opening.value == arguments.by:
+            said["issuer"] = revoked.issuer
+        if revoked.kind is not Kind.GRANT and revoked.issuer != said["issuer"]:
             raise BadInput(
                 f"was made by {revoked.issuer!r}, who alone can take it back",
                 where=f"entry {revoked.id}",
@@ -102,9 +117,33 @@ def revoke(arguments: Namespace) -> Answer:
             status=Status.VERIFIED,
             at=utc_now(),
             revokes=revoked.id,
-            **_said(arguments),
+            **said,
         )
-        return _append(archive, entry)
+        return _append(archive, entry, private=private)
+
+
+def erase(arguments: Namespace) -> Answer:
+    with archives.open_archive(arguments.archive) as archive:
+        entry = archive.ledger.statement(arguments.statement)
+        if entry is None:
+            raise not_there(arguments.statement)
+        if not is_private(entry.issuer):
+            raise BadInput(
+                "was entered in public, which no ledger can forget",
+                where=f"entry {entry.id}",
+                remedy="enter what names persons with --private",
+            )
+        now = utc_now()
+        count = archive.commitments.erase(entry.issuer, now)
+        entries = tuple(s.id for s in archive.ledger.statements() if s.issuer == entry.issuer)
+    numbers = ", ".join(map(str, entries))
+    line = (
+        f"Erased {count} values: the name behind entries {numbers}, and their evidence. The entries"
+        " stand, and so does every decision. Erase it from your backups of `private` too."
+        if count
+        else f"Nothing was left to erase behind entries {numbers}."
+    )
+    return Answer(Erased(entries=entries, values=count, at=now), text.paragraph(line))
 
 
 def _permit(arguments: Namespace, status: Status) -> Answer:
@@ -135,13 +174,22 @@ def _permit(arguments: Namespace, status: Status) -> Answer:
             facts=_facts(arguments),
             **_said(arguments),
         )
-        return _append(archive, entry)
+        return _append(archive, entry, private=arguments.private)
 
 
-def _append(archive: Archive, entry: Statement) -> Answer:
-    (appended,) = archive.ledger.append([checked(entry, f"the {entry.kind} by {entry.issuer!r}")])
+def _append(archive: Archive, entry: Statement, *, private: bool) -> Answer:
+    entry = checked(entry, f"the {entry.kind} by {entry.issuer!r}")
+    if private:
+        entry = archive.commitments.in_private(entry)
+    elif is_private(entry.issuer) or is_private(entry.evidence):
+        raise BadInput(
+            "has the form of a commitment", where="--by or --evidence", remedy="say it in words"
+        )
+    (appended,) = archive.ledger.append([entry])
+    text.tell_away(archive.ledger.witnesses.away)
     decisions = archive.decisions(entry.recording, utc_now())
-    lines = [f"Entered as number {appended.id}:", text.statement(appended), "From now on:"]
+    shown = archive.commitments.shown(appended)
+    lines = [f"Entered as number {appended.id}:", text.statement(shown), "From now on:"]
     lines += text.decisions(decisions)
     return Answer({"statement": appended, "decisions": decisions}, "\n".join(lines))
 

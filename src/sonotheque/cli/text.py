@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 
 from rich.box import SIMPLE_HEAD
@@ -31,6 +31,14 @@ _STATUS = {
 def tell(line: str) -> None:
     """Say something while a command is still running."""
     print(line, file=sys.stderr, flush=True)
+
+
+def tell_away(away: Mapping[str, str]) -> None:
+    """Say which witnesses have not cosigned, and why; what they were asked about holds."""
+    for name, why in away.items():
+        tell(
+            f"The witness {name} has not cosigned: {why}. `sonotheque rights witnesses` asks again."
+        )
 
 
 def size(byte_count: int) -> str:

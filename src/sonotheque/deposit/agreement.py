@@ -113,7 +113,7 @@ class Agreement:
 
 def _as_made(engine: Engine, archive: Archive) -> dict[str, str]:
     """The tables of `engine`, once every room has made those that it lacks."""
-    Ledger(engine, archive.config.ledger, archive.signer)
+    Ledger(engine, archive.config.ledger, archive.signer, newest=archive.config.newest_checkpoint)
     FixityLog(engine)
     Records(engine)
     Receipts(engine)

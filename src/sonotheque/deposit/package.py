@@ -5,6 +5,7 @@ Nothing here opens a media file, follows a symbolic link, or trusts a name.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -214,8 +215,10 @@ def _idle(declaration: Declaration, found: Sequence[PackageFile]) -> list[Findin
 def _readable(file: Path) -> bool:
     try:
         os.close(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC))
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM):
+            return False
+        raise files.explain(error, file) from error
     return True
 
 

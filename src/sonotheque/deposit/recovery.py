@@ -119,7 +119,12 @@ def _remove_database(path: Path) -> None:
 def _refill(archive: Archive, aside: Path, progress: Progress | None) -> Rebuilt:
     for root in archive.roots:
         root.settle()
-    statements = ledger.restore(archive.database, archive.config.ledger, archive.signer.verifier)
+    statements = ledger.restore(
+        archive.database,
+        archive.config.ledger,
+        archive.signer.verifier,
+        newest=archive.config.newest_checkpoint,
+    )
     receipts = Receipts(archive.database)
     whole = _take_over_receipts(archive, aside)
     deposits: dict[DepositId, Receipt] = {}

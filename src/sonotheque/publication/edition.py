@@ -32,6 +32,7 @@ from sonotheque.publication.manifest import (
     Note,
     read_manifest,
 )
+from sonotheque.rights.commitments import is_private
 from sonotheque.rights.licences import find_licence, name_of
 from sonotheque.store import files, signing
 
@@ -267,7 +268,9 @@ def _edition_recording(
     numbers = tuple(reason.statement for reason in decision.reasons if reason.statement)
     allowed = [s for n in numbers if (s := archive.ledger.statement(n))]
     licence = next((s.licence for s in allowed if s.licence), "")
-    holder = description.artist or next((s.issuer for s in allowed), "unknown")
+    holder = description.artist or next(
+        (s.issuer for s in allowed if not is_private(s.issuer)), "unknown"
+    )
     terms = name_of(licence) if licence else "by permission"
     title = description.title or "untitled"
     generated = " AI-generated." if description.generated else ""

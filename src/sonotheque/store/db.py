@@ -36,7 +36,8 @@ def open_database(path: Path, *, missing_ok: bool = True) -> Engine:
     put another file in the place of the database is not used again.
 
     Tables carry a `sum`, which `row_sum` makes of the other columns as a row is written, so that
-    `faults` finds a row that was changed on the disk.
+    `faults` finds a row that was changed on the disk. It stands in an index, too, so that
+    the integrity check of SQLite finds a row that is gone, or is as it was before.
     """
     mode = "rwc" if missing_ok else "rw"
     engine = sqlalchemy.create_engine(
@@ -75,7 +76,7 @@ def open_database(path: Path, *, missing_ok: bool = True) -> Engine:
             raise EnvironmentFailure(
                 f"the database cannot be used ({error})",
                 where=str(path),
-                remedy=f"check the disk; {_REBUILD}",
+                remedy=f"check the disk, and that this user may write there; {_REBUILD}",
             ) from error
 
     return engine
