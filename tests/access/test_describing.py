@@ -41,7 +41,7 @@ def test_its_page_says_why_and_not_what(room: Any, hidden: str) -> None:
         assert answer.status_code == 451
         assert "The artist" in answer.text
         assert "Piece plain.flac" not in answer.text
-    for path in ("audio", "download"):
+    for path in ("audio", "download", "odrl.jsonld", "premis.xml"):
         assert room.client.get(f"/recordings/{hidden}/{path}").status_code == 451
 
 

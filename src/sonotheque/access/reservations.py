@@ -8,6 +8,7 @@ from litestar import Response, route
 from litestar.enums import HttpMethod
 from litestar.params import FromPath
 
+from sonotheque.access.describing import require_describable
 from sonotheque.access.dossier import required
 from sonotheque.access.room import InRoom
 from sonotheque.model.identifiers import parse_recording_id
@@ -40,10 +41,13 @@ def tdmrep() -> Response[Any]:
 def policy(room: InRoom, recording: FromPath[str]) -> Response[dict[str, Any]]:
     """What may be done with one recording now, as an ODRL policy (JSON-LD)."""
     recording_id = parse_recording_id(recording)
+    now = utc_now()
     required(room.archive, recording_id)
+    # Those who said something are named, and who they are tells what it is.
+    require_describable(room.archive, recording_id, now)
     document = odrl(
         recording_id,
-        room.archive.decisions(recording_id, utc_now()),
+        room.archive.decisions(recording_id, now),
         policy=f"/recordings/{recording_id}/odrl.jsonld",
         target=f"/recordings/{recording_id}",
     )
@@ -60,6 +64,7 @@ def preservation_rights(room: InRoom, recording: FromPath[str]) -> Response[byte
     """The ledger's entries about one recording, as PREMIS 3 rights (XML)."""
     recording_id = parse_recording_id(recording)
     required(room.archive, recording_id)
+    require_describable(room.archive, recording_id, utc_now())
     document = premis(recording_id, room.archive.ledger.statements_about(recording_id))
     return Response(document, media_type="application/xml", headers=_FRESH)
 
