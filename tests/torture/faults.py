@@ -69,8 +69,11 @@ def _answer(ran: Ran, error: str) -> list[str]:
         return [f"it ended by {ran.signal or ran.problem or 'nothing'}"]
     said = ran.said[0]
     line = said.error.strip()
-    # What the archive keeps and cannot be read is damage to it, and the answer is no.
-    is_damage = said.code == CORRUPT and "cannot be read" in line and "audit --heal" in line
+    # What the archive keeps and cannot be read is damage to it, and the answer is no: in one line,
+    # or among what an audit found.
+    found = "audit" in said.words and said.document is not None and said.document["wrong"]
+    told = found or ("cannot be read" in line and "audit --heal" in line)
+    is_damage = said.code == CORRUPT and told
     if said.code == 0 or is_damage:
         return []
     if said.code != ENVIRONMENT or said.document is not None:
