@@ -15,8 +15,8 @@ from pathlib import Path
 
 from bench.table import Row
 
-BENCHMARKS = ("startup", "deposit", "vault", "catalogue")
-WITH_OPTIONS = ("catalogue", "vault")
+BENCHMARKS = ("startup", "deposit", "vault", "catalogue", "matching")
+WITH_OPTIONS = ("catalogue", "matching", "vault")
 
 
 def main(words: list[str]) -> int:

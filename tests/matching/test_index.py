@@ -311,11 +311,11 @@ def test_a_word_that_many_share_is_capped(
     monkeypatch.setattr(shard_module, "POSTINGS_MAX", 3)
     seeds = count()
     for number in range(6):
-        words = np.frombuffer(random_fingerprints(next(seeds), 100).chromaprint, "<u4").copy()
+        words = np.frombuffer(random_fingerprints(next(seeds), 600).chromaprint, "<u4").copy()
         words[::2] = 7
         index.add(id_of(number), fingerprints_from(words))
     for number in range(6):
-        words = np.frombuffer(random_fingerprints(number, 100).chromaprint, "<u4").copy()
+        words = np.frombuffer(random_fingerprints(number, 600).chromaprint, "<u4").copy()
         words[::2] = 7
         found = index.find_matches(fingerprints_from(words))
         assert [match.recording for match in found] == [id_of(number)]

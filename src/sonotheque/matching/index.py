@@ -23,7 +23,7 @@ from sonotheque.errors import Corrupt, EnvironmentFailure
 from sonotheque.matching import shard as shards
 from sonotheque.matching.quads import QUAD
 from sonotheque.matching.search import Query, entry_of, find
-from sonotheque.matching.shard import Entry, Shard
+from sonotheque.matching.shard import Entry, Part, Shard
 from sonotheque.model.identifiers import RecordingId, from_crockford
 from sonotheque.model.music import Fingerprints, Match
 from sonotheque.store import files
@@ -145,8 +145,7 @@ class FingerprintIndex:
                 break
             begin, size = begin - _MERGED_AT + 1, size + sum(map(len, older))
         name = f"{secrets.token_hex(8)}.shard"
-        parts = [(one, _current(held[begin:], place)) for place, one in enumerate(held[begin:])]
-        shards.write(self._directory / name, parts)
+        shards.write(self._directory / name, _parts(held[begin:]))
         files.sync_directory(self._directory)
         # Read before anything is let go of.
         shards.open_shard(self._directory / name)
@@ -173,7 +172,7 @@ class FingerprintIndex:
             if entries:
                 self._recent.append(shards.build(entries))
             while len(self._recent) > 1 and len(self._recent[-2]) <= 2 * len(self._recent[-1]):
-                self._recent[-2:] = [_joined(self._recent[-2:])]
+                self._recent[-2:] = [shards.join(_parts(self._recent[-2:]))]
             return [*self._sealed, *self._recent]
 
     def _put(self, tables: _Tables, entry: Entry) -> int:
@@ -258,14 +257,9 @@ def _current(held: Sequence[Shard], place: int) -> NDArray[np.bool_]:
     return current
 
 
-def _joined(parts: Sequence[Shard]) -> Shard:
-    return shards.build(
-        [
-            part.entry(which)
-            for place, part in enumerate(parts)
-            for which in np.flatnonzero(_current(parts, place)).tolist()
-        ]
-    )
+def _parts(held: Sequence[Shard]) -> list[Part]:
+    """What of `held`, oldest first, is current."""
+    return [Part(one, _current(held, place)) for place, one in enumerate(held)]
 
 
 def _exchange(tables: _Tables, names: Sequence[str], end: int) -> None:

@@ -237,7 +237,7 @@ def align(
         if inlier.sum() < _PAIRS_MIN:
             return None
         slope, shift = _line(times[inlier] - middle, early[inlier])
-        pitch = float(np.median(higher[inlier]))
+        pitch = float(higher[inlier].mean())
     offset = offset_ticks + shift - slope * middle
     return Alignment(
         tempo=tempo + slope,

@@ -47,8 +47,9 @@ _CELLS_MAX = 64
 _OCTAVES_MAX, _OCTAVES_APART = 1.1, 0.05
 _STEPS_MAX, _STEPS_APART = 220, 8
 _QUAD_VOTES_MIN = 2
-_TEMPOS_NEAR = np.linspace(0.98, 1.02, 21)
-_LINE_REACH_TICKS = 60
+_TEMPOS_NEAR = np.array(sorted(np.linspace(0.98, 1.02, 21), key=lambda ratio: abs(ratio - 1)))
+"""Of the median of the votes, the nearest first: a short query may allow several."""
+_LINE_REACH_TICKS = 20
 _ALIGNMENTS_MAX = 3
 """Of one candidate. With these, a query of ten hours takes seconds, however it was made."""
 _VOTES_MIN = 2
@@ -271,14 +272,18 @@ def _in_line(shard: int, votes: _Votes, members: NDArray[np.intp]) -> Candidate:
     here, there = votes.here[members], votes.there[members]
     middle = float(np.median(here))
     tempo = float(2 ** np.median(votes.octaves[members])) * _TEMPOS_NEAR
-    starts = there[np.newaxis] - tempo[:, np.newaxis] * (here[np.newaxis] - middle)
-    # As many as lie within the reach of each, by each tempo.
-    near = np.abs(starts[:, :, np.newaxis] - starts[:, np.newaxis, :]) <= _LINE_REACH_TICKS
-    counts = near.sum(axis=2)
-    row, column = np.unravel_index(int(counts.argmax()), counts.shape)
-    on_line = near[row, column]
-    slope = float(tempo[row])
-    start = float(np.median(starts[row][on_line])) - slope * middle
+    best = (0, 0.0, 1.0)
+    for slope in tempo.tolist():
+        starts = np.sort(there - slope * (here - middle))
+        # As many as lie within the reach after each.
+        count = np.searchsorted(starts, starts + 2 * _LINE_REACH_TICKS, side="right")
+        count -= np.arange(len(starts))
+        at = int(count.argmax())
+        if count[at] > best[0]:
+            best = (int(count[at]), float(starts[at]) + _LINE_REACH_TICKS, slope)
+    _, start, slope = best
+    on_line = np.abs(there - slope * (here - middle) - start) <= _LINE_REACH_TICKS + 1
+    start = float(np.median((there - slope * (here - middle))[on_line])) - slope * middle
     return Candidate(
         shard,
         int(votes.recording[members[0]]),

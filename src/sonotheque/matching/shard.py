@@ -166,6 +166,13 @@ def _postings(
     return query, np.arange(len(query)) + np.repeat(begin - (count.cumsum() - count), count)
 
 
+class Part(NamedTuple):
+    """Those recordings of a shard that the mask, shape (recordings,), keeps."""
+
+    shard: Shard
+    kept: NDArray[np.bool_]
+
+
 def hashes_of(words: Words) -> NDArray[np.uint32]:
     """A permutation of the words of 32 bits, so that any bits of it are as good as others
     (the finaliser of MurmurHash3, A. Appleby)."""
@@ -187,7 +194,15 @@ def sampled(words: Words) -> NDArray[np.bool_]:
 
 def build(entries: Sequence[Entry]) -> Shard:
     """The shard of `entries`, in memory."""
-    layout = _Layout.of([_Run.of(entry) for entry in entries])
+    return _made(_Layout.of([_Run.of(entry) for entry in entries]))
+
+
+def join(parts: Sequence[Part]) -> Shard:
+    """One shard of `parts`, in memory."""
+    return _made(_Layout.of([run for part in parts for run in _runs(*part)]))
+
+
+def _made(layout: _Layout) -> Shard:
     places, tags = zip(*layout.postings(), strict=True)
     hashes, firsts, spans = zip(*layout.quads(), strict=True)
     arrays = [
@@ -204,10 +219,10 @@ def build(entries: Sequence[Entry]) -> Shard:
     return Shard(*arrays)
 
 
-def write(path: Path, parts: Sequence[tuple[Shard, NDArray[np.bool_]]]) -> None:
-    """Write a shard of those recordings of each of `parts` that its mask, shape (recordings,),
-    keeps. Durable when this returns; needs 0.5 GB beside the table, whatever the size."""
-    layout = _Layout.of([run for shard, kept in parts for run in _runs(shard, kept)])
+def write(path: Path, parts: Sequence[Part]) -> None:
+    """Write one shard of `parts`. Durable when this returns; needs 0.5 GB beside the table,
+    whatever the size."""
+    layout = _Layout.of([run for part in parts for run in _runs(*part)])
     files.write(path, _blocks(layout))
 
 
