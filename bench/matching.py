@@ -249,5 +249,5 @@ def _prints(samples: Samples) -> Fingerprints:
     resampler = av.AudioResampler("s16", "mono", SAMPLE_RATE_HZ)
     printer = Printer()
     for part in (*resampler.resample(frame), *resampler.resample(None)):
-        printer.feed(part.to_ndarray().reshape(-1))
+        printer.feed(part.to_ndarray().reshape(-1).astype(np.int16, copy=False))
     return printer.fingerprints(round(1_000 * len(samples) / transformations.RATE_HZ))

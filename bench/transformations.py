@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -106,7 +106,7 @@ def noisy(samples: Samples, decibels: float, seed: int) -> Samples:
     return _clipped(samples + level * noise)
 
 
-def _clipped(samples: NDArray[np.float64]) -> Samples:
+def _clipped(samples: NDArray[np.floating[Any]]) -> Samples:
     return np.clip(samples, -32_768, 32_767).astype(np.int16)
 
 
@@ -129,7 +129,7 @@ def filtered(samples: Samples, *filters: tuple[str, str]) -> Samples:
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
             if isinstance(frame, av.AudioFrame):
-                found.append(frame.to_ndarray().reshape(-1, 2))
+                found.append(_samples(frame))
 
     for begin in range(0, len(samples), _BLOCK):
         source.push(_frame(samples[begin : begin + _BLOCK], begin))
@@ -137,6 +137,11 @@ def filtered(samples: Samples, *filters: tuple[str, str]) -> Samples:
     source.push(None)
     pull()
     return np.concatenate(found)
+
+
+def _samples(frame: av.AudioFrame) -> Samples:
+    """Of an interleaved stereo frame of 16 bits."""
+    return frame.to_ndarray().reshape(-1, 2).astype(np.int16, copy=False)
 
 
 def _frame(samples: Samples, at: int) -> av.AudioFrame:
@@ -170,12 +175,13 @@ def encoded(
 def decoded(file: Path | io.BytesIO, seconds_max: float = 1e9) -> Samples:
     found: list[Samples] = []
     count = 0
-    with av.open(str(file) if isinstance(file, Path) else file, metadata_errors="replace") as sound:
+    source = str(file) if isinstance(file, Path) else file
+    with av.open(source, "r", metadata_errors="replace") as sound:
         resampler = av.AudioResampler("s16", "stereo", RATE_HZ)
         for frame in sound.decode(audio=0):
             frame.pts = None
             for part in resampler.resample(frame):
-                found.append(part.to_ndarray().reshape(-1, 2))
+                found.append(_samples(part))
                 count += len(found[-1])
             if count >= seconds_max * RATE_HZ:
                 break

@@ -29,7 +29,7 @@ second cut off 0.73, excerpts of 10 s 0.63 (the lowest seen). The best of all al
 pairs is 0.45 (two ambient pieces, 0.85 similar), of a song and its own guitar track 0.43."""
 KAPPA_BOTH_MIN = 0.3
 MARGIN_MIN, SUPPORT_MIN = 6.5, 0.25
-MARGIN_HINT, SUPPORT_HINT = 6.0, 0.15
+MARGIN_HINT, SUPPORT_HINT, LANDMARKS_HINT = 6.0, 0.15, 32
 """What words and landmarks must say together, and landmarks alone for a suspect. Chosen on five
 tracks of the calibration half (265 queries, see docs/matching.md): no pair of unlike recordings
 among 302 reached the hint; of the true pairs that the search brought up, 1 in 20 has a kappa below
@@ -117,7 +117,11 @@ def is_evidence(agreement: Agreement) -> bool:
 
 def is_hint(alignment: Alignment) -> bool:
     """Whether the landmarks alone are enough to look closer where they say."""
-    return alignment.margin >= MARGIN_HINT and alignment.support >= SUPPORT_HINT
+    return (
+        alignment.margin >= MARGIN_HINT
+        and alignment.support >= SUPPORT_HINT
+        and alignment.count >= LANDMARKS_HINT
+    )
 
 
 def is_clear(agreement: Agreement, alignment: Alignment | None) -> bool:

@@ -191,13 +191,15 @@ class Alignment:
     """How the landmarks of a copy lie on those of a recording.
 
     What the copy plays at its tick t is at `tempo` · t + `offset_ticks` of the recording, and
-    `steps` higher. `support` of the copy's landmarks that could be there are there (0 to 1).
-    `margin` is how far that is above all other alignments nearby, in their standard deviations.
+    `steps` higher. `count` landmarks of the copy are there, `support` of those that could be (0
+    to 1). `margin` is how far that is above all other alignments nearby, in their standard
+    deviations.
     """
 
     tempo: float
     steps: float
     offset_ticks: float
+    count: int
     support: float
     margin: float
 
@@ -239,11 +241,13 @@ def align(
         slope, shift = _line(times[inlier] - middle, early[inlier])
         pitch = float(higher[inlier].mean())
     offset = offset_ticks + shift - slope * middle
+    count = len(np.unique(which[inlier]))
     return Alignment(
         tempo=tempo + slope,
         steps=steps - pitch,
         offset_ticks=offset,
-        support=len(np.unique(which[inlier])) / _possible(copy, recording, tempo + slope, offset),
+        count=count,
+        support=count / _possible(copy, recording, tempo + slope, offset),
         margin=margin,
     )
 

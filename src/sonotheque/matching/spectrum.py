@@ -68,4 +68,4 @@ class Spectrograph:
 def _power(samples: NDArray[np.float32], hop_samples: int) -> Power:
     frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME_SAMPLES)[::hop_samples]
     spectrum = np.fft.rfft(frames * _WINDOW, axis=1)[:, :BINS]
-    return (spectrum.real**2 + spectrum.imag**2).astype(np.float32, copy=False)
+    return np.asarray(spectrum.real**2 + spectrum.imag**2, np.float32)
