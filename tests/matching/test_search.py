@@ -123,7 +123,7 @@ def test_landmarks_are_in_the_order_of_time_and_ten_a_second_at_most(
     for one in prints:
         assert are_landmarks(one.landmarks)
         landmarks = np.frombuffer(one.landmarks, "<u4")
-        assert 100 < len(landmarks) <= 10.2 * one.duration_ms / 1_000
+        assert 100 < len(landmarks) <= 10.1 * one.duration_ms / 1_000 + 20
         ticks, steps = ticks_and_steps(landmarks)
         assert ticks.max() * 10.4 < one.duration_ms
         assert steps.min() >= 0 and steps.max() < 1_024
