@@ -141,7 +141,7 @@ def filtered(samples: Samples, *filters: tuple[str, str]) -> Samples:
 
 def _samples(frame: av.AudioFrame) -> Samples:
     """Of an interleaved stereo frame of 16 bits."""
-    return frame.to_ndarray().reshape(-1, 2).astype(np.int16, copy=False)
+    return np.asarray(frame.to_ndarray().reshape(-1, 2), np.int16)
 
 
 def _frame(samples: Samples, at: int) -> av.AudioFrame:

@@ -469,7 +469,8 @@ def _write(
         }
     if fingerprints:
         additions[FINGERPRINT_NAME] = fingerprints.chromaprint
-        additions[LANDMARKS_NAME] = fingerprints.landmarks
+        if fingerprints.landmarks:
+            additions[LANDMARKS_NAME] = fingerprints.landmarks
     message = f"deposit {plan.deposit}: {item.file.name}"
     return archive.vault.write_version(id_, additions, message=message, now=plan.at)
 
