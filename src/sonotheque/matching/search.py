@@ -34,7 +34,8 @@ from sonotheque.matching.landmarks import (
     ticks_and_steps,
 )
 from sonotheque.matching.quads import quads_of
-from sonotheque.matching.shard import Entry, Shard, sampled
+from sonotheque.matching.sampling import sampled
+from sonotheque.matching.shard import Entry, Shard
 from sonotheque.matching.spectrum import HOP_MS
 from sonotheque.matching.warp import QUARTERS, Warper
 from sonotheque.model.identifiers import RecordingId, to_crockford

@@ -20,12 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonotheque.errors import Corrupt
-from sonotheque.matching.chromaprint import SILENCE_WORD
 from sonotheque.matching.quads import QUAD, Quads
+from sonotheque.matching.sampling import SAMPLED_OF, hashes_of, sampled
 from sonotheque.store import files
 
-SAMPLED_OF = 20
-"""One word in so many is posted."""
 WORDS_MAX = (1 << 32) - 1
 """In a shard: some 2.5 million recordings."""
 POSTINGS_MAX = 1_000
@@ -36,7 +34,6 @@ QUAD_POSTINGS_MAX = 4_000
 """The same for a quad."""
 _REPEATS_MAX = 16
 """The same within one recording, so that a drone cannot take all the room of its words."""
-_LOW = (1 << 12) - 1
 _MAGIC = b"SONOSHD1"
 _HEADER_BYTES = 256
 _TAG_BITS, _BUCKET_POSTINGS = 8, 6
@@ -171,25 +168,6 @@ class Part(NamedTuple):
 
     shard: Shard
     kept: NDArray[np.bool_]
-
-
-def hashes_of(words: Words) -> NDArray[np.uint32]:
-    """A permutation of the words of 32 bits, so that any bits of it are as good as others
-    (the finaliser of MurmurHash3, A. Appleby)."""
-    mixed = words.astype(np.uint32)
-    mixed ^= mixed >> np.uint32(16)
-    mixed *= np.uint32(0x85EBCA6B)
-    mixed ^= mixed >> np.uint32(13)
-    mixed *= np.uint32(0xC2B2AE35)
-    mixed ^= mixed >> np.uint32(16)
-    return mixed
-
-
-def sampled(words: Words) -> NDArray[np.bool_]:
-    """Which of `words` are posted, and so worth looking up: by low bits, which say nothing of the
-    bucket. Silence is not."""
-    chosen = (hashes_of(words) & np.uint32(_LOW)) < _LOW // SAMPLED_OF
-    return np.asarray(chosen & (words != SILENCE_WORD))
 
 
 def build(entries: Sequence[Entry]) -> Shard:
