@@ -15,8 +15,8 @@ from pathlib import Path
 
 from bench.table import Row
 
-BENCHMARKS = ("startup", "deposit", "vault", "ledger", "catalogue", "rights")
-WITH_OPTIONS = ("catalogue", "ledger", "vault", "rights")
+BENCHMARKS = ("startup", "deposit", "vault", "ledger", "catalogue", "rights", "matching")
+WITH_OPTIONS = ("catalogue", "ledger", "matching", "rights", "vault")
 
 
 def main(words: list[str]) -> int:

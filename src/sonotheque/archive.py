@@ -36,7 +36,8 @@ from sonotheque.vault.objects import Vault
 from sonotheque.vault.roots import Root
 
 FINGERPRINT_NAME = "fingerprint.bin"
-"""Where a recording's holding keeps its fingerprints."""
+LANDMARKS_NAME = "landmarks.bin"
+"""Where a recording's holding keeps its fingerprints: how they are made, `Fingerprints` says."""
 _WAIT_SECONDS_MAX = 3_600
 """How long a writer waits for the one before it, at most."""
 _OWN_NAMES = {
@@ -157,10 +158,17 @@ class Archive:
     def read_fingerprints(self, recording: Recording) -> Fingerprints | None:
         """The fingerprints that the recording's holding keeps; None where it keeps none."""
         held = replicas.read_holding(self.roots, holding_id_of(recording.id))
-        if held is None or FINGERPRINT_NAME not in {file.path for file in held.files}:
+        names = {file.path for file in held.files} if held else set()
+        if held is None or FINGERPRINT_NAME not in names:
             return None
         words = replicas.read(self.roots, held.id, FINGERPRINT_NAME)
-        return Fingerprints(chromaprint=words, duration_ms=recording.duration_ms)
+        # Holdings that were made before there were landmarks have none.
+        landmarks = b""
+        if LANDMARKS_NAME in names:
+            landmarks = replicas.read(self.roots, held.id, LANDMARKS_NAME)
+        return Fingerprints(
+            chromaprint=words, duration_ms=recording.duration_ms, landmarks=landmarks
+        )
 
     def decide(
         self, recording: RecordingId, use: Use, now: str, territory: Territory | None = None

@@ -15,15 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sonotheque.matching.chromaprint import (
-    FRAME_SAMPLES,
-    HOP_SAMPLES,
-    MARGIN_FRAMES,
-    SAMPLE_RATE_HZ,
-    SILENCE_WORD,
-    Chromaprinter,
-)
+from sonotheque.matching.chromaprint import MARGIN_FRAMES, SILENCE_WORD, Chromaprinter
 from sonotheque.matching.fingerprint import measure
+from sonotheque.matching.spectrum import FRAME_SAMPLES, HOP_SAMPLES, SAMPLE_RATE_HZ
 
 Compose = Callable[..., NDArray[np.int16]]
 _NOISE = (8_000 * np.random.default_rng(3).standard_normal(90_000)).astype(np.int16)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -22,6 +22,7 @@ def with_errors(words: Words, share: float) -> Words:
     return words ^ np.packbits(flipped, axis=1).view("<u4").reshape(-1).astype(np.uint32)
 
 
+@settings(deadline=None)
 @given(
     seed=st.integers(0, 99), begin=st.integers(0, 300), length=st.integers(60, 300), data=st.data()
 )
@@ -59,6 +60,7 @@ def test_the_stretch_leaves_out_what_differs() -> None:
     assert found.length == pytest.approx(200, abs=6)
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 99))
 def test_kappa_is_zero_on_average_over_all_rotations(seed: int) -> None:
     """Sharing nine bits in ten by being steady is no agreement; the chance term accounts for it."""

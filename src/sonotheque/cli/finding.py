@@ -13,7 +13,7 @@ from sonotheque.cli import cataloguing, text
 from sonotheque.cli.answer import Answer
 from sonotheque.errors import BadInput, NotFound
 from sonotheque.model.identifiers import holding_id_of, parse_isrc, parse_recording_id
-from sonotheque.model.music import Match, Recording
+from sonotheque.model.music import Match, MatchKind, Recording
 from sonotheque.store import files
 from sonotheque.store.clock import utc_now
 
@@ -128,14 +128,24 @@ def _matched(archive: Archive, path: Path, matches: tuple[Match, ...]) -> list[s
     lines = [f"{text.cut(path.name, 60)}:"]
     for found in matches:
         recording = archive.catalogue.get(found.recording)
+        doubt = "perhaps " if found.is_suspect else ""
         lines.append(
-            f"  {found.kind.value}, similarity {found.similarity:.3f},"
+            f"  {doubt}{found.kind.value}{_change(found)}, similarity {found.similarity:.3f},"
             f" {text.duration(found.overlap_ms)} in common"
         )
         lines.append(
             text.recording_line(recording, indent="    ") if recording else f"    {found.recording}"
         )
     return lines
+
+
+def _change(found: Match) -> str:
+    """What was done to a modified copy."""
+    if found.kind is not MatchKind.MODIFIED_COPY:
+        return ""
+    if found.speed is not None:
+        return f" at {found.speed:.3f} times the speed"
+    return f" at {found.tempo:.3f} times the tempo, {found.pitch_cents:+.0f} cents"
 
 
 def wanted(archive: Archive, which: str) -> tuple[Recording, ...]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -191,7 +192,7 @@ class _Planner:
             file=looked.file,
             status=status,
             sha512=looked.sha512,
-            inspection=inspection,
+            inspection=_without_picture(inspection),
             recording=None if refused else self._recording(id_, looked),
             statements=() if refused else new,
             decisions=(
@@ -246,6 +247,13 @@ class _Planner:
         return recording
 
 
+def _without_picture(inspection: Inspection) -> Inspection:
+    """`inspection` once it was matched: only a query needs the picture, and it is large."""
+    if inspection.fingerprints is None:
+        return inspection
+    return replace(inspection, fingerprints=replace(inspection.fingerprints, picture=b""))
+
+
 def _look_into(
     archive: Archive, package_files: Sequence[PackageFile], progress: Progress | None
 ) -> Iterator[tuple[Sha512, Inspection]]:
@@ -273,7 +281,12 @@ def _look_into(
             )
             idle.put(stack.enter_context(sandbox))
         pool = stack.enter_context(ThreadPoolExecutor(max_workers=cores))
-        for number, result in enumerate(pool.map(look, package_files), 1):
+        # Not all at once: each result holds a picture of the sound until it is matched.
+        waiting = deque(pool.submit(look, file) for file in package_files[: 2 * cores])
+        for number in range(1, len(package_files) + 1):
+            result = waiting.popleft().result()
+            coming = number + len(waiting)
+            waiting.extend(pool.submit(look, one) for one in package_files[coming : coming + 1])
             if progress:
                 progress("inspect", number, len(package_files))
             yield result

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import msgspec
 
-from sonotheque.archive import FINGERPRINT_NAME, Archive
+from sonotheque.archive import FINGERPRINT_NAME, LANDMARKS_NAME, Archive
 from sonotheque.deposit.accession import unsaid
 from sonotheque.deposit.receipts import Receipts
 from sonotheque.deposit.recovery import ADOPTION_NAME, is_deposit_record, restore_recording
 from sonotheque.deposit.storing import DepositRecord, read_back
 from sonotheque.errors import BadInput, Corrupt, Refused, SonothequeError
+from sonotheque.matching.landmarks import are_landmarks
 from sonotheque.model.findings import Finding, Severity
 from sonotheque.model.holdings import AdoptionRecord, Receipt
 from sonotheque.model.identifiers import (
@@ -47,6 +48,11 @@ from sonotheque.vault.validation import Validated, validate
 
 ORIGINAL = "original"
 """Below it, in the record: files of the object that our form has no place for."""
+_ARE_WHOLE: dict[str, Callable[[bytes], bool]] = {
+    FINGERPRINT_NAME: lambda content: len(content) % 4 == 0,
+    LANDMARKS_NAME: are_landmarks,
+}
+"""What must be true of a fingerprint's files, so that it can be indexed."""
 _CHARACTERS_MAX = 4_000
 Progress = Callable[[str, int, int], None]
 """(stage, done, of how many): "adopt"; how many there are is not known before the end."""
@@ -243,7 +249,7 @@ class _Adopting:
             for path in found.inventory.state():
                 if is_deposit_record(path):
                     msgspec.json.decode(_read(found, path), type=DepositRecord)
-                elif path == FINGERPRINT_NAME and len(_read(found, path)) % 4:
+                elif path in _ARE_WHOLE and not _ARE_WHOLE[path](_read(found, path)):
                     raise problem
         except (msgspec.DecodeError, SonothequeError, KeyError):
             raise problem from None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from sonotheque.archive import FINGERPRINT_NAME, Archive
+from sonotheque.archive import FINGERPRINT_NAME, LANDMARKS_NAME, Archive
 from sonotheque.deposit.inspection import Inspection
 from sonotheque.deposit.package import PackageFile
 from sonotheque.model.findings import Finding
@@ -210,6 +210,8 @@ def _new_version(
         }
     if fingerprints:
         additions[FINGERPRINT_NAME] = fingerprints.chromaprint
+        if fingerprints.landmarks:
+            additions[LANDMARKS_NAME] = fingerprints.landmarks
     message = f"deposit {plan.deposit}: {item.file.name}"
     return Version(
         holding=holding_id_of(recording.id), additions=additions, message=message, now=plan.at

@@ -14,11 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-SAMPLE_RATE_HZ = 11_025
-FRAME_SAMPLES = 4_096
-HOP_SAMPLES = 1_365
-HOP_MS = 1_000 * HOP_SAMPLES / SAMPLE_RATE_HZ
-"""Time from one word to the next: 123.8 ms."""
+from sonotheque.matching.spectrum import HOP_SAMPLES, HZ_PER_BIN, Power, Spectrograph
+
 NOTES = 12
 SMOOTHING = (0.25, 0.75, 1.0, 0.75, 0.25)
 SILENT_NORM = 0.01
@@ -29,11 +26,9 @@ MARGIN_FRAMES = len(SMOOTHING) - 1 + PICTURE_FRAMES - 1
 SILENCE_WORD = 627_964_279
 """The word that digital silence gives: every difference is 0."""
 
-_BATCH_FRAMES = 32
-_BATCH_SAMPLES = FRAME_SAMPLES + HOP_SAMPLES * (_BATCH_FRAMES - 1)
 _BLOCK_WORDS = 8_192
 _LOWEST_HZ, _HIGHEST_HZ = 28, 3_520
-_LOWEST_NOTE_HZ = 27.5
+LOWEST_NOTE_HZ = 27.5
 
 
 class Classifier(NamedTuple):
@@ -71,64 +66,55 @@ Area = Callable[[int, int, int, int], NDArray[np.float64]]
 
 
 class Chromaprinter:
-    """Collects sound and says what words it gives.
+    """Collects sound, or its spectra, and says what words it gives.
 
-    Holds one batch of samples (0.2 MB) and 48 bytes a hop (0.4 kB a second), however much is fed.
+    Holds 48 bytes a hop (0.4 kB a second), however much is fed.
     """
 
     def __init__(self) -> None:
-        self._samples = np.empty(_BATCH_SAMPLES, np.float32)
-        self._filled = 0
-        self._chroma: list[NDArray[np.float32]] = []
+        self._chroma: list[NDArray[np.float32]] = [np.empty((0, NOTES), np.float32)]
+        self._spectrograph = Spectrograph(HOP_SAMPLES, self.see)
 
     def feed(self, samples: NDArray[np.int16]) -> None:
         """Add `samples`: shape (n,), mono, 11,025 Hz."""
-        taken = 0
-        while taken < len(samples):
-            count = min(len(samples) - taken, _BATCH_SAMPLES - self._filled)
-            self._samples[self._filled : self._filled + count] = samples[taken : taken + count]
-            taken += count
-            self._filled += count
-            if self._filled == _BATCH_SAMPLES:
-                self._chroma.append(_chroma(self._samples))
-                rest = self._samples[HOP_SAMPLES * _BATCH_FRAMES :].copy()
-                self._samples[: len(rest)] = rest
-                self._filled = len(rest)
+        self._spectrograph.feed(samples)
+
+    def see(self, power: Power) -> None:
+        """Add spectra, one a hop: for those who have them already, instead of `feed`."""
+        self._chroma.append(_chroma(power))
 
     def words(self) -> NDArray[np.uint32]:
-        """The words of what was fed so far, shape (n,): one a hop, none for under 2.6 s."""
-        chroma = np.concatenate([*self._chroma, _chroma(self._samples[: self._filled])])
-        blocks = [
-            _words(chroma[start : start + _BLOCK_WORDS + MARGIN_FRAMES].astype(np.float64))
-            for start in range(0, len(chroma) - MARGIN_FRAMES, _BLOCK_WORDS)
-        ]
-        return np.concatenate(blocks) if blocks else np.empty(0, np.uint32)
+        """End the sound; its words, shape (n,): one a hop, none for under 2.6 s."""
+        self._spectrograph.end()
+        return words_of(np.concatenate(self._chroma))
+
+
+def words_of(chroma: NDArray[np.float32]) -> NDArray[np.uint32]:
+    """The words of the energies of the notes, `chroma`: shape (hops, 12)."""
+    blocks = [
+        _words(chroma[start : start + _BLOCK_WORDS + MARGIN_FRAMES].astype(np.float64))
+        for start in range(0, len(chroma) - MARGIN_FRAMES, _BLOCK_WORDS)
+    ]
+    return np.concatenate(blocks) if blocks else np.empty(0, np.uint32)
 
 
 def _note_bins() -> tuple[slice, NDArray[np.intp], NDArray[np.intp]]:
     """The bins of the spectrum that count; where in them each note begins; which note that is."""
-    hz_per_bin = SAMPLE_RATE_HZ / FRAME_SAMPLES
-    lowest, highest = round(_LOWEST_HZ / hz_per_bin), round(_HIGHEST_HZ / hz_per_bin)
-    octaves = np.log2(np.arange(lowest, highest) * hz_per_bin / _LOWEST_NOTE_HZ)
+    lowest, highest = round(_LOWEST_HZ / HZ_PER_BIN), round(_HIGHEST_HZ / HZ_PER_BIN)
+    octaves = np.log2(np.arange(lowest, highest) * HZ_PER_BIN / LOWEST_NOTE_HZ)
     notes = (NOTES * (octaves - np.floor(octaves))).astype(np.intp)
     begins = np.flatnonzero(np.diff(notes, prepend=-1))
     return slice(lowest, highest), begins, notes[begins]
 
 
-_BINS, _NOTE_BEGINS, _NOTE_AT = _note_bins()
-_WINDOW = (np.hamming(FRAME_SAMPLES) / np.iinfo(np.int16).max).astype(np.float32)
+NOTE_BINS, _NOTE_BEGINS, _NOTE_AT = _note_bins()
 
 
-def _chroma(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The energy of each note in each whole frame of `samples`, shape (frames, 12)."""
-    if len(samples) < FRAME_SAMPLES:
-        return np.empty((0, NOTES), np.float32)
-    frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME_SAMPLES)[::HOP_SAMPLES]
-    spectrum = np.fft.rfft(frames * _WINDOW, axis=1)[:, _BINS]
-    power = spectrum.real**2 + spectrum.imag**2
+def _chroma(power: Power) -> NDArray[np.float32]:
+    """The energy of each note in each frame of `power`, shape (frames, 12)."""
     # Not a matrix product: its threads would spin on every core for next to nothing.
-    energy = np.add.reduceat(power, _NOTE_BEGINS, axis=1)
-    chroma = np.zeros((len(frames), NOTES), np.float32)
+    energy = np.add.reduceat(power[:, NOTE_BINS], _NOTE_BEGINS, axis=1)
+    chroma = np.zeros((len(power), NOTES), np.float32)
     for column, note in enumerate(_NOTE_AT):
         chroma[:, note] += energy[:, column]
     return chroma

@@ -38,6 +38,7 @@ def appraise(
             match.recording
             for match, held in pairs
             if match.kind is MatchKind.SAME_RECORDING
+            and not match.is_suspect
             and not _other_artist(description, held)
             and not _other_version(description, held)
         ),
@@ -45,7 +46,11 @@ def appraise(
     )
     findings: list[Finding] = []
     for match, held in pairs:
-        if match.kind is not MatchKind.SAME_RECORDING:
+        if match.is_suspect:
+            findings.append(_suspect_finding(match, held))
+        elif match.kind is MatchKind.MODIFIED_COPY:
+            findings.append(_modified_finding(description, match, held, known=same_as is not None))
+        elif match.kind is not MatchKind.SAME_RECORDING:
             findings.append(_part(description, match, held))
         elif _other_artist(description, held):
             severity = Severity.ERROR if same_as is None else Severity.WARNING
@@ -87,6 +92,47 @@ def _part(new: Description, match: Match, held: Description) -> Finding:
         severity=Severity.WARNING,
         message=f"{relation} {_evidence(match, held)}{whose}",
         remedy="check that it is meant as a recording of its own and may be deposited as such",
+    )
+
+
+def _modified_finding(new: Description, match: Match, held: Description, *, known: bool) -> Finding:
+    """`known` where the file is another encoding of a recording of its own artist."""
+    how = _how_modified(match)
+    if _other_artist(new, held):
+        return Finding(
+            code="clone.modified",
+            severity=Severity.WARNING if known else Severity.ERROR,
+            message=f"says it is by {new.artist!r} but is, {how}, {_evidence(match, held)}",
+            remedy="if both names are one artist, correct the tag; otherwise show who made the "
+            "recording before it is deposited",
+        )
+    return Finding(
+        code="match.modified-copy",
+        severity=Severity.WARNING,
+        message=f"is, {how}, {_evidence(match, held)}",
+        remedy="check that it is meant as a recording of its own; it is kept as one",
+    )
+
+
+def _how_modified(match: Match) -> str:
+    if match.speed is not None:
+        return f"at {match.speed:.3f} times the speed"
+    changes = []
+    if abs(match.tempo - 1) >= 0.002:
+        changes.append(f"at {match.tempo:.3f} times the tempo")
+    if abs(match.pitch_cents) >= 10:
+        height = "higher" if match.pitch_cents > 0 else "lower"
+        changes.append(f"{abs(match.pitch_cents):.0f} cents {height}")
+    return " and ".join(changes) or "a little changed"
+
+
+def _suspect_finding(match: Match, held: Description) -> Finding:
+    how = f", {_how_modified(match)}," if match.kind is MatchKind.MODIFIED_COPY else ""
+    return Finding(
+        code="match.suspect",
+        severity=Severity.WARNING,
+        message=f"may be{how} {_evidence(match, held)}: only one kind of evidence says so",
+        remedy="listen to both; it is kept as a recording of its own",
     )
 
 

@@ -21,7 +21,16 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from sonotheque.errors import BadInput
-from sonotheque.matching.chromaprint import SAMPLE_RATE_HZ, Chromaprinter
+from sonotheque.matching.chromaprint import Chromaprinter
+from sonotheque.matching.landmarks import LandmarkFinder
+from sonotheque.matching.spectrum import (
+    FINE,
+    FINE_HOP_SAMPLES,
+    SAMPLE_RATE_HZ,
+    Power,
+    Spectrograph,
+)
+from sonotheque.matching.warp import Painter
 from sonotheque.model.music import AudioProperties, Fingerprints
 from sonotheque.store import files
 
@@ -92,6 +101,35 @@ def measure(path: Path, *, duration_max_ms: int = DURATION_MAX_MS) -> Measured:
     return measured
 
 
+class Printer:
+    """Collects sound, shape (n,) samples of int16, mono, 11,025 Hz, and says how it sounds: one
+    row of spectra gives all its fingerprints."""
+
+    def __init__(self) -> None:
+        self._chromaprinter, self._finder, self._painter = (
+            Chromaprinter(),
+            LandmarkFinder(),
+            Painter(),
+        )
+        self._spectrograph = Spectrograph(FINE_HOP_SAMPLES, self._see)
+        self.feed = self._spectrograph.feed
+
+    def fingerprints(self, duration_ms: int) -> Fingerprints:
+        """End the sound; what it is recognised by."""
+        self._spectrograph.end()
+        return Fingerprints(
+            chromaprint=self._chromaprinter.words().astype("<u4").tobytes(),
+            duration_ms=duration_ms,
+            landmarks=self._finder.landmarks().astype("<u4").tobytes(),
+            picture=self._painter.picture(),
+        )
+
+    def _see(self, power: Power) -> None:
+        self._chromaprinter.see(power[::FINE])
+        self._finder.see(power)
+        self._painter.see(power)
+
+
 class _Listener:
     """Takes decoded frames of any rate and layout, counts their time, and fingerprints them."""
 
@@ -101,7 +139,7 @@ class _Listener:
         self._sample_rate_hz = 0
         self._path = path
         self._duration_max_ms = duration_max_ms
-        self._printer = Chromaprinter()
+        self._printer = Printer()
         self._shape: tuple[str, int, int] | None = None
         self._samples = 0
         self._earlier_ms = 0.0
@@ -140,10 +178,9 @@ class _Listener:
             duration_ms=duration_ms,
             decode_errors=self.decode_errors,
         )
-        words = self._printer.words().astype("<u4").tobytes()
         return Measured(
             audio=audio,
-            fingerprints=Fingerprints(chromaprint=words, duration_ms=duration_ms),
+            fingerprints=self._printer.fingerprints(duration_ms),
             claimed_duration_ms=claimed_duration_ms,
         )
 

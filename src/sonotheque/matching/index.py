@@ -1,14 +1,16 @@
 """The index of how the archive's recordings sound: which of them a fingerprint matches.
 
-An LMDB environment, the mutable part of the design: two tables, the fingerprints by recording
-and, by word, where the word begins in which recording. All of it is derived: delete the
-directory and add the recordings again, and it is as it was.
+What was added lately is in an LMDB environment, the mutable part, and in memory; when there is
+enough of it, it becomes a shard, a file that never changes, and shards of a size become one. The
+environment also says which shards there are, so that readers see all of a change or none. All of it
+is derived: delete the directory and add the recordings again, and it is as it was.
 """
 
 from __future__ import annotations
 
+import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
@@ -17,30 +19,24 @@ import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
-from sonotheque.errors import BadInput, Corrupt, EnvironmentFailure
-from sonotheque.matching.chromaprint import HOP_MS, MARGIN_FRAMES, SILENCE_WORD
-from sonotheque.matching.comparison import Agreement, Words, agreement, is_evidence
-from sonotheque.model.identifiers import RecordingId, from_crockford, to_crockford
-from sonotheque.model.music import Fingerprints, Match, MatchKind
+from sonotheque.errors import Corrupt, EnvironmentFailure
+from sonotheque.matching import shard as shards
+from sonotheque.matching.quads import QUAD
+from sonotheque.matching.search import Query, entry_of, find
+from sonotheque.matching.shard import Entry, Part, Shard
+from sonotheque.model.identifiers import RecordingId, from_crockford
+from sonotheque.model.music import Fingerprints, Match
 from sonotheque.store import files
 
 _Result = TypeVar("_Result")
 
+RECENT_MAX = 2_000
+"""So many recordings added make a shard: some 30 MB."""
+_MERGED_AT = 8
+"""So many shards of a size become one."""
 _MAP_BYTES_AT_FIRST = 16 << 20
-_POSTINGS_MAX = 1_000
-"""A word that begins in more places than this says little; further places are not indexed."""
-_REPEATS_MAX = 16
-"""The same within one recording, so that a drone cannot take all the room of its words."""
-_CANDIDATES_MAX = 32
-_ALIGNMENTS_MAX = 3
-"""Of one candidate. With these, a query of ten hours takes seconds, however it was made."""
-_VOTES_MIN = 2
-_SAME_COVER_MIN = 0.8
-_ENDS_APART_MAX_MS = 3_000
-_DURATION_BYTES = 8
-
-_ENTRY = np.dtype([("word", ">u4"), ("recording", ">u8"), ("position", ">u4")])
-_POSTING_BYTES = _ENTRY.itemsize - 4
+_NAMES, _COUNT, _ORDER = b"shards", b"count", b"order"
+_HEAD = np.dtype([(name, "<u8") for name in ("number", "duration_ms", "words", "landmarks")])
 
 # LMDB allows an environment to be open once in a process. It is opened for each call, which
 # takes 0.1 ms, so that several parts of a program, threads and forks can each have an index.
@@ -48,11 +44,24 @@ _ENVIRONMENT_LOCK = threading.Lock()
 
 
 class _Tables(NamedTuple):
-    """The two tables, within a transaction."""
+    """What the environment holds, within a transaction: entries by the order of their adding, that
+    order by the number of their recording, and which shards there are."""
 
     transaction: lmdb.Transaction
-    recordings: lmdb._Database
-    words: lmdb._Database
+    entries: lmdb._Database
+    orders: lmdb._Database
+    facts: lmdb._Database
+
+    def names(self) -> tuple[str, ...]:
+        """Of the shards, oldest first."""
+        return tuple(bytes(self.transaction.get(_NAMES, db=self.facts) or b"").decode().split())
+
+    def order(self) -> int:
+        """Of the entry that comes next."""
+        return int.from_bytes(self.transaction.get(_ORDER, db=self.facts) or b"", "big")
+
+    def recordings(self) -> int:
+        return int.from_bytes(self.transaction.get(_COUNT, db=self.facts) or b"", "big")
 
 
 class FingerprintIndex:
@@ -64,13 +73,19 @@ class FingerprintIndex:
     def __init__(self, directory: Path) -> None:
         """Use the index in `directory`, made where it is missing.
 
-        Raises Corrupt where its file was cut short, EnvironmentFailure where it cannot be used.
+        Raises Corrupt where a file of it was cut short, EnvironmentFailure where it cannot be used.
         """
         files.make_directory(directory)
         self._directory = directory
+        self._lock = threading.Lock()
+        self._names: tuple[str, ...] = ()
+        self._sealed: list[Shard] = []
+        self._recent: list[Shard] = []
+        self._next = 0
+        """The order of the first entry that is not in `_recent`."""
         if not self._file.exists():
             self._run(lambda tables: None, write=True)
-        len(self)
+        self._run(self._shards, write=False)
 
     def __enter__(self) -> Self:
         return self
@@ -84,11 +99,13 @@ class FingerprintIndex:
         self.close()
 
     def close(self) -> None:
-        """Nothing stays open between calls; here for those who close what they open."""
+        """Let go of the shards; they are mapped again when they are needed."""
+        with self._lock:
+            self._names, self._sealed, self._recent, self._next = (), [], [], 0
 
     def __len__(self) -> int:
         """How many recordings are indexed."""
-        return self._run(_count, write=False)
+        return self._run(_Tables.recordings, write=False)
 
     def add(self, recording: RecordingId, fingerprints: Fingerprints) -> None:
         """Index `recording` by `fingerprints`; on disk when this returns.
@@ -97,31 +114,83 @@ class FingerprintIndex:
         encodings sound alike, so that any of them stands for the others. Raises BadInput where
         `fingerprints` is malformed.
         """
-        words = _words_of(fingerprints)
-        number = from_crockford(recording)
-        value = fingerprints.duration_ms.to_bytes(_DURATION_BYTES, "big") + fingerprints.chromaprint
-        self._run(lambda tables: _put(tables, number, words, value), write=True)
+        entry = entry_of(from_crockford(recording), fingerprints)
+        if self._run(lambda tables: self._put(tables, entry), write=True) >= RECENT_MAX:
+            self.seal()
 
     def find_matches(self, fingerprints: Fingerprints) -> tuple[Match, ...]:
-        """The recordings that sound like `fingerprints`, best first.
+        """The recordings that sound like `fingerprints`, best first, suspects last.
 
-        Candidates are those that share words at one offset; a candidate is a match when, laid
-        over the query there, the two agree for long enough, richly enough, and beyond chance.
         Raises BadInput where `fingerprints` is malformed.
         """
-        query = _words_of(fingerprints)
-        matches = self._run(
-            lambda tables: [
-                _match(recording, evidence, fingerprints.duration_ms)
-                for recording, evidence in _matching(tables, query)
-            ],
-            write=False,
-        )
-        return tuple(sorted(matches, key=lambda match: -match.overlap_ms * match.similarity))
+        query = Query(fingerprints)
+        held = self._run(self._shards, write=False)
+
+        def is_current(place: int, number: int) -> bool:
+            return all(newer.find(number) is None for newer in held[place + 1 :])
+
+        return find(query, held, is_current)
+
+    def seal(self) -> None:
+        """Make a shard of what was added since the last, and one shard of several of a size."""
+        held = self._run(self._shards, write=False)
+        names, end = self._names, self._next
+        begin, size = len(names), sum(map(len, held[len(names) :]))
+        if not size:
+            return
+        while begin >= _MERGED_AT - 1:
+            older = held[begin - _MERGED_AT + 1 : begin]
+            words = sum(len(one.words) for one in held[begin - _MERGED_AT + 1 :])
+            if max(map(len, older)) > 2 * size or words > shards.WORDS_MAX:
+                break
+            begin, size = begin - _MERGED_AT + 1, size + sum(map(len, older))
+        name = f"{secrets.token_hex(8)}.shard"
+        shards.write(self._directory / name, _parts(held[begin:]))
+        files.sync_directory(self._directory)
+        # Read before anything is let go of.
+        shards.open_shard(self._directory / name)
+        kept = (*names[:begin], name)
+        self._run(lambda tables: _exchange(tables, kept, end), write=True)
+        for path in self._directory.glob("*.shard"):
+            if path.name not in kept:
+                path.unlink(missing_ok=True)
 
     @property
     def _file(self) -> Path:
         return self._directory / "data.mdb"
+
+    def _shards(self, tables: _Tables) -> list[Shard]:
+        """Everything that is indexed, oldest first, as the transaction sees it."""
+        with self._lock:
+            names = tables.names()
+            if names != self._names or (tables.order() < self._next):
+                self._recent, self._next = [], 0
+                self._sealed = [shards.open_shard(self._directory / name) for name in names]
+                self._names = names
+            entries = list(_entries(tables, self._next))
+            self._next = tables.order()
+            if entries:
+                self._recent.append(shards.build(entries))
+            while len(self._recent) > 1 and len(self._recent[-2]) <= 2 * len(self._recent[-1]):
+                self._recent[-2:] = [shards.join(_parts(self._recent[-2:]))]
+            return [*self._sealed, *self._recent]
+
+    def _put(self, tables: _Tables, entry: Entry) -> int:
+        """How many entries are in no shard, after this one."""
+        transaction, key = tables.transaction, entry.number.to_bytes(8, "big")
+        order = transaction.get(key, db=tables.orders)
+        value = _value_of(entry)
+        if order is not None:
+            if transaction.get(order, db=tables.entries) == value:
+                return int(transaction.stat(tables.entries)["entries"])
+            transaction.delete(order, db=tables.entries)
+        elif all(one.find(entry.number) is None for one in self._shards(tables)):
+            transaction.put(_COUNT, (tables.recordings() + 1).to_bytes(8, "big"), db=tables.facts)
+        order = tables.order().to_bytes(8, "big")
+        transaction.put(order, value, db=tables.entries)
+        transaction.put(key, order, db=tables.orders)
+        transaction.put(_ORDER, (tables.order() + 1).to_bytes(8, "big"), db=tables.facts)
+        return int(transaction.stat(tables.entries)["entries"])
 
     def _run(self, work: Callable[[_Tables], _Result], *, write: bool) -> _Result:
         """Do `work` in one transaction, in as large a map as it needs."""
@@ -150,16 +219,16 @@ class FingerprintIndex:
 
     def _run_once(self, work: Callable[[_Tables], _Result], write: bool, map_bytes: int) -> _Result:
         with lmdb.open(
-            str(self._directory), map_size=map_bytes, max_dbs=2, max_readers=512
+            str(self._directory), map_size=map_bytes, max_dbs=3, max_readers=512
         ) as environment:
             self._refuse_cut_file(environment)
             with environment.begin(write=write) as transaction:
                 return work(
                     _Tables(
                         transaction,
-                        environment.open_db(b"recordings", transaction, create=write),
-                        environment.open_db(
-                            b"words", transaction, create=write, dupsort=True, dupfixed=True
+                        *(
+                            environment.open_db(name, transaction, create=write)
+                            for name in (b"entries", b"orders", b"facts")
                         ),
                     )
                 )
@@ -179,153 +248,45 @@ class FingerprintIndex:
         )
 
 
-class _Evidence(NamedTuple):
-    """How a recording of `duration_ms`, laid `offset` words after the query's start, agrees."""
-
-    offset: int
-    duration_ms: int
-    agreement: Agreement
-
-
-def _count(tables: _Tables) -> int:
-    return int(tables.transaction.stat(tables.recordings)["entries"])
+def _current(held: Sequence[Shard], place: int) -> NDArray[np.bool_]:
+    """Which recordings of `held[place]` are in no newer one."""
+    newer = [one.numbers for one in held[place + 1 :]]
+    current = np.ones(len(held[place]), np.bool_)
+    for numbers in newer:
+        current &= ~np.isin(held[place].numbers, numbers)
+    return current
 
 
-def _put(tables: _Tables, number: int, words: Words, value: bytes) -> None:
-    key = number.to_bytes(8, "big")
-    before = tables.transaction.get(key, db=tables.recordings)
-    if before == value:
+def _parts(held: Sequence[Shard]) -> list[Part]:
+    """What of `held`, oldest first, is current."""
+    return [Part(one, _current(held, place)) for place, one in enumerate(held)]
+
+
+def _exchange(tables: _Tables, names: Sequence[str], end: int) -> None:
+    """Let the shards be `names`; the entries before the order `end` are in them."""
+    tables.transaction.put(_NAMES, "\n".join(names).encode(), db=tables.facts)
+    cursor = tables.transaction.cursor(tables.entries)
+    while cursor.first() and int.from_bytes(cursor.key(), "big") < end:
+        number = int(np.frombuffer(cursor.value(), _HEAD, 1)["number"][0])
+        tables.transaction.delete(number.to_bytes(8, "big"), db=tables.orders)
+        cursor.delete()
+
+
+def _value_of(entry: Entry) -> bytes:
+    sizes = (entry.number, entry.duration_ms, len(entry.words), len(entry.landmarks))
+    head = np.array([sizes], _HEAD).tobytes()
+    rows = (entry.words.astype("<u4"), entry.landmarks.astype("<u4"), entry.quads)
+    return head + b"".join(row.tobytes() for row in rows)
+
+
+def _entries(tables: _Tables, begin: int) -> Iterator[Entry]:
+    """Those from the order `begin` on."""
+    cursor = tables.transaction.cursor(tables.entries)
+    if not cursor.set_range(begin.to_bytes(8, "big")):
         return
-    cursor = tables.transaction.cursor(tables.words)
-    if before is not None:
-        for word, posting in _postings(number, _stored_words(before)):
-            if cursor.set_key_dup(word, posting):
-                cursor.delete()
-    for word, posting in _postings(number, words):
-        if not cursor.set_key(word) or cursor.count() < _POSTINGS_MAX:
-            cursor.put(word, posting)
-    tables.transaction.put(key, value, db=tables.recordings)
-
-
-def _matching(tables: _Tables, query: Words) -> Iterator[tuple[RecordingId, _Evidence]]:
-    for number, offsets in _candidates(tables, query).items():
-        value = tables.transaction.get(number.to_bytes(8, "big"), db=tables.recordings)
-        if value is None:
-            continue
-        words = _stored_words(value)
-        duration_ms = int.from_bytes(value[:_DURATION_BYTES], "big")
-        found = [
-            _Evidence(offset, duration_ms, evidence)
-            for offset in offsets
-            if (evidence := agreement(query, words, offset)) and is_evidence(evidence)
-        ]
-        if found:
-            best = max(found, key=lambda one: one.agreement.length * one.agreement.kappa)
-            yield RecordingId(to_crockford(number)), best
-
-
-def _candidates(tables: _Tables, query: Words) -> dict[int, list[int]]:
-    """The recordings that share most words with `query`, each at the offsets to look at."""
-    words, positions = _beginnings(query)
-    order = np.argsort(words, kind="stable")
-    words, positions = words[order], positions[order]
-    keys = [int(word).to_bytes(4, "big") for word in np.unique(words)]
-    found = tables.transaction.cursor(tables.words).getmulti(
-        keys, dupdata=True, dupfixed_bytes=_POSTING_BYTES, keyfixed=True
-    )
-    entries = np.frombuffer(found, _ENTRY)
-    if not len(entries):
-        return {}
-    # Every place in the archive with every place in the query that has the same word.
-    begin = np.searchsorted(words, entries["word"], side="left")
-    count = np.searchsorted(words, entries["word"], side="right") - begin
-    within = np.arange(count.sum()) - np.repeat(count.cumsum() - count, count)
-    query_at = positions[np.repeat(begin, count) + within]
-    archive_at = np.repeat(entries["position"].astype(np.int64), count)
-    numbers, which = np.unique(entries["recording"].astype(np.uint64), return_inverse=True)
-    offsets = query_at - archive_at
-    lowest, span = int(offsets.min()), int(np.ptp(offsets)) + 3
-    votes = np.repeat(which, count) * span + (offsets - lowest)
-    return _best_alignments(votes, numbers, lowest, span)
-
-
-def _best_alignments(
-    votes: NDArray[np.int64], numbers: NDArray[np.uint64], lowest: int, span: int
-) -> dict[int, list[int]]:
-    """Count `votes`, each recording's index in `numbers` times `span` plus an offset over `lowest`.
-
-    Votes one hop apart support each other: another encoding's words may begin a hop later.
-    """
-    alignments, counts = np.unique(votes, return_counts=True)
-    support = counts.copy()
-    neighbours = np.flatnonzero(np.diff(alignments) == 1)
-    support[neighbours] += counts[neighbours + 1]
-    support[neighbours + 1] += counts[neighbours]
-    candidates: dict[int, list[int]] = {}
-    for at in np.argsort(-support, kind="stable")[: 8 * _CANDIDATES_MAX]:
-        which, shifted = divmod(int(alignments[at]), span)
-        if support[at] < _VOTES_MIN:
-            break
-        offsets = candidates.setdefault(int(numbers[which]), [])
-        if len(offsets) < _ALIGNMENTS_MAX:
-            offsets.append(shifted + lowest)
-        if len(candidates) == _CANDIDATES_MAX:
-            break
-    return candidates
-
-
-def _match(recording: RecordingId, evidence: _Evidence, query_ms: int) -> Match:
-    """What `evidence` says. The same recording starts and ends at the same time and agrees over
-    most of both; otherwise the shorter of the two is called a part of the longer."""
-    offset_ms = round(evidence.offset * HOP_MS)
-    shorter_ms, longer_ms = sorted((query_ms, evidence.duration_ms))
-    overlap_ms = min(round((evidence.agreement.length + MARGIN_FRAMES) * HOP_MS), shorter_ms)
-    apart_ms = max(abs(offset_ms), abs(offset_ms + evidence.duration_ms - query_ms))
-    if apart_ms <= _ENDS_APART_MAX_MS and overlap_ms >= _SAME_COVER_MIN * longer_ms:
-        kind = MatchKind.SAME_RECORDING
-    elif query_ms <= evidence.duration_ms:
-        kind = MatchKind.EXCERPT
-    else:
-        kind = MatchKind.CONTAINS
-    return Match(
-        recording=recording,
-        kind=kind,
-        similarity=round(evidence.agreement.similarity, 4),
-        offset_ms=offset_ms,
-        overlap_ms=overlap_ms,
-    )
-
-
-def _words_of(fingerprints: Fingerprints) -> Words:
-    if len(fingerprints.chromaprint) % 4 or not 0 <= fingerprints.duration_ms < 1 << 63:
-        raise BadInput(
-            "is not a fingerprint",
-            where=f"{len(fingerprints.chromaprint)} bytes, {fingerprints.duration_ms} ms",
-            remedy="give whole 32-bit words and a duration from 0",
-        )
-    return np.frombuffer(fingerprints.chromaprint, "<u4").astype(np.uint32)
-
-
-def _stored_words(value: bytes | memoryview) -> Words:
-    return np.frombuffer(value, "<u4", offset=_DURATION_BYTES).astype(np.uint32)
-
-
-def _postings(number: int, words: Words) -> Iterator[tuple[bytes, bytes]]:
-    """Key and value in the table of words for each place where a word of `words` begins."""
-    recording = number.to_bytes(8, "big")
-    begun, positions = _beginnings(words)
-    for word, position in zip(begun.tolist(), positions.tolist(), strict=True):
-        yield word.to_bytes(4, "big"), recording + position.to_bytes(4, "big")
-
-
-def _beginnings(words: Words) -> tuple[Words, NDArray[np.int64]]:
-    """The words that say something, and where they begin: not silence, not the repetitions of
-    a word that lasts, and of each word the first _REPEATS_MAX places."""
-    begins = np.ones(len(words), np.bool_)
-    begins[1:] = words[1:] != words[:-1]
-    positions = np.flatnonzero(begins & (words != SILENCE_WORD))
-    order = positions[np.argsort(words[positions], kind="stable")]
-    ordered = words[order]
-    first = np.searchsorted(ordered, ordered, side="left")
-    kept = np.sort(order[np.arange(len(order)) - first < _REPEATS_MAX])
-    return words[kept], kept
+    for value in cursor.iternext(keys=False, values=True):
+        number, duration_ms, words, landmarks = np.frombuffer(value, _HEAD, 1)[0].tolist()
+        rows = np.frombuffer(value, "<u4", words + landmarks, offset=_HEAD.itemsize)
+        rows = rows.astype(np.uint32)
+        quads = np.frombuffer(value, QUAD, offset=_HEAD.itemsize + rows.nbytes).copy()
+        yield Entry(number, duration_ms, rows[:words], rows[words:], quads)

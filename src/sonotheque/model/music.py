@@ -58,10 +58,16 @@ class Recording:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprints:
     """How a recording sounds. `chromaprint` holds little-endian uint32 words, one per hop of
-    1365/11025 s (Chromaprint algorithm 2), of the whole file."""
+    1365/11025 s (Chromaprint algorithm 2), of the whole file. `landmarks` holds little-endian
+    uint32, its peaks in time and log-frequency in the order of time; empty where nobody looked.
+    `picture` is what a query is warped from, to find the recording that it is a modified copy of;
+    nothing keeps it.
+    """
 
     chromaprint: bytes
     duration_ms: int
+    landmarks: bytes = b""
+    picture: bytes = b""
 
 
 class MatchKind(StrEnum):
@@ -70,6 +76,8 @@ class MatchKind(StrEnum):
     """What was asked about is a part of the recording in the archive."""
     CONTAINS = "contains"
     """What was asked about holds the archive's recording and more."""
+    MODIFIED_COPY = "modified-copy"
+    """What was asked about is the archive's recording, or a part, at another tempo or pitch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +85,13 @@ class Match:
     """A recording in the archive that sounds the same as what was asked about.
 
     `similarity` is 1 − bit error rate over the aligned words (0.5 is chance); `offset_ms` is
-    where the archive's recording starts in the query's time; `overlap_ms` how long they agree.
+    where the archive's recording starts in the query's time; `overlap_ms` how long they agree, in
+    the query's time. What was asked about plays `tempo` times as fast and `pitch_cents` higher;
+    `speed` is the one number that says both, where both come of playing it faster, else None.
+
+    `is_suspect` is true where only one of the two kinds of evidence says so: it is for a person to
+    listen to, and nothing is decided by it. `margin` is by how many standard deviations the
+    landmarks agree better where it lies than elsewhere; None where there are none to compare.
     """
 
     recording: RecordingId
@@ -85,3 +99,8 @@ class Match:
     similarity: float
     offset_ms: int
     overlap_ms: int
+    tempo: float = 1.0
+    pitch_cents: float = 0.0
+    speed: float | None = None
+    is_suspect: bool = False
+    margin: float | None = None

@@ -72,8 +72,12 @@ def _check_ground(grant: Statement, where: str) -> None:
 
 
 def _check_law(grant: Statement, law: LegalException, where: str) -> None:
-    """That `grant` claims no more than its article says."""
-    if beyond := set(grant.uses) - set(law.uses):
+    """That `grant` claims no more than its article says. What an article lets be shown is kept
+    besides, for which anybody's claim is enough: that needs no article."""
+    opened = set(grant.uses) - ({*KEEPING} - {*law.uses})
+    if not opened:
+        return
+    if beyond := opened - {*law.uses}:
         raise BadInput(
             f"names a use that {law.article} does not allow: {', '.join(sorted(beyond))}",
             where=where,

@@ -1,0 +1,313 @@
+"""Landmarks: the peaks of a recording in time and log-frequency, and how two sets of them agree.
+
+What is played faster has its peaks closer in time, what is pitched has them higher on a scale of
+octaves, and what is done to level, bandwidth or noise leaves most of them where they were. The idea
+is that of A. Wang (ISMIR 2003, "An industrial-strength audio search algorithm") and, for changed
+speed, of J. Six and M. Leman (ISMIR 2014, "Panako").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sonotheque.matching.spectrum import (
+    FINE_HOP_SAMPLES,
+    FRAME_SAMPLES,
+    HZ_PER_BIN,
+    SAMPLE_RATE_HZ,
+    Power,
+)
+
+TICK_MS = 1_000 * FINE_HOP_SAMPLES / SAMPLE_RATE_HZ / 4
+"""A landmark's time is counted in quarters of a fine hop: 10.3 ms."""
+STEPS_PER_OCTAVE = 200
+"""A landmark's frequency is counted in steps of 6 cents."""
+CENTS_PER_STEP = 1_200 / STEPS_PER_OCTAVE
+STEP_BITS = 10
+_TICKS_MAX = (1 << 32 - STEP_BITS) - 1
+"""12 hours: what comes later has no landmarks."""
+_LOWEST_HZ, _OCTAVES, _BANDS_PER_OCTAVE = 130.0, 5, 36
+_FLOOR = 1e-5
+"""What is added to the power, so that silence and dither have no peaks."""
+_TIME_REACH, _BAND_REACH = 4, 6
+"""A peak is the highest within so many fine frames and bands on either side."""
+_MEAN_TIME_REACH, _MEAN_BAND_REACH = 35, 20
+_PROMINENCE_MIN = 0.3
+"""Over the mean of its surroundings, in nepers of power."""
+_CELL_FRAMES, _CELL_PEAKS = 48, 20
+"""The most prominent so many of each 2 s."""
+_BLOCK_FRAMES = 10 * _CELL_FRAMES
+CENTRE_TICKS = FRAME_SAMPLES / 2 / SAMPLE_RATE_HZ * 1_000 / TICK_MS
+"""From the start of a frame, which its number counts, to its middle, where its sound is."""
+
+Floats = NDArray[np.float64]
+
+
+def _bands() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The first bin of the spectrum in each band, and how many bins on either side of a band's
+    middle belong to it."""
+    edges = np.arange(_OCTAVES * _BANDS_PER_OCTAVE + 1) - 0.5
+    bins = _LOWEST_HZ * 2 ** (edges / _BANDS_PER_OCTAVE) / HZ_PER_BIN
+    return np.round(bins[:-1]).astype(np.intp), np.maximum(1, np.round(np.diff(bins) / 2)).astype(
+        np.intp
+    )
+
+
+_BAND_BEGINS, _BAND_HALVES = _bands()
+_FIRST_BIN = int(_BAND_BEGINS[0]) - 2
+_LAST_BIN = int(_BAND_BEGINS[-1] + 2 * _BAND_HALVES[-1]) + 3
+_AROUND = np.arange(-int(_BAND_HALVES.max()) - 1, int(_BAND_HALVES.max()) + 2)
+
+
+class LandmarkFinder:
+    """Looks at spectra as they come, one a fine hop. Holds 4 MB and 4 bytes a landmark, of which
+    there are ten a second at most."""
+
+    def __init__(self) -> None:
+        rows = _BLOCK_FRAMES + 2 * _MEAN_TIME_REACH + _CELL_FRAMES
+        self._levels = np.empty((rows, _LAST_BIN - _FIRST_BIN), np.float32)
+        self._filled = 0
+        self._first = 0
+        """The number of the frame in the first row."""
+        self._next = 0
+        """The number of the frame from which on nothing has been looked for."""
+        self._found: list[NDArray[np.uint32]] = []
+
+    def see(self, power: Power) -> None:
+        for begin in range(0, len(power), _CELL_FRAMES):
+            rows = power[begin : begin + _CELL_FRAMES, _FIRST_BIN:_LAST_BIN]
+            np.log(rows + np.float32(_FLOOR), out=self._levels[self._filled :][: len(rows)])
+            self._filled += len(rows)
+            if self._first + self._filled >= self._next + _BLOCK_FRAMES + _MEAN_TIME_REACH:
+                self._look(self._next + _BLOCK_FRAMES)
+                kept = self._next - _MEAN_TIME_REACH - self._first
+                if kept > 0:
+                    rest = self._levels[kept : self._filled].copy()
+                    self._levels[: len(rest)] = rest
+                    self._filled, self._first = len(rest), self._first + kept
+
+    def landmarks(self) -> NDArray[np.uint32]:
+        """End the sound; its landmarks, shape (n,), in the order of time: ticks, then 10 bits of
+        steps over 130 Hz."""
+        if self._first + self._filled > self._next:
+            self._look(self._first + self._filled)
+        return np.unique(np.concatenate([np.empty(0, np.uint32), *self._found]))
+
+    def _look(self, end: int) -> None:
+        """Find the landmarks of the frames from `_next` to `end`."""
+        # Rows that came after the reach of the mean do not count, however the sound was fed.
+        rows = min(self._filled, end + _MEAN_TIME_REACH - self._first)
+        levels = self._levels[:rows]
+        frames, bands, prominence = _peaks(levels, self._next - self._first, end - self._first)
+        order = np.lexsort((-prominence, (frames + self._first) // _CELL_FRAMES))
+        cells = (frames[order] + self._first) // _CELL_FRAMES
+        rank = np.arange(len(order)) - np.searchsorted(cells, cells)
+        kept = order[rank < _CELL_PEAKS]
+        at, steps = _refined(levels, frames[kept], bands[kept])
+        ticks = np.round(4 * (at + self._first)).astype(np.int64)
+        good = (ticks >= 0) & (ticks <= _TICKS_MAX) & (steps >= 0) & (steps < 1 << STEP_BITS)
+        self._found.append((ticks[good] << STEP_BITS | steps[good]).astype(np.uint32))
+        self._next = end
+
+
+def _peaks(
+    levels: NDArray[np.float32], begin: int, end: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+    """Row, band and prominence of each peak in the rows of `levels` from `begin` to `end`."""
+    bands = np.maximum.reduceat(levels, _BAND_BEGINS - _FIRST_BIN, axis=1)
+    highest = _highest(_highest(bands, _TIME_REACH, 0), _BAND_REACH, 1)
+    mean = _mean(_mean(bands, _MEAN_TIME_REACH, 0), _MEAN_BAND_REACH, 1)
+    prominence = bands - mean
+    rows, where = np.nonzero(((bands == highest) & (prominence > _PROMINENCE_MIN))[begin:end])
+    rows = rows + begin
+    return rows, where, prominence[rows, where]
+
+
+def _highest(values: NDArray[np.float32], reach: int, axis: int) -> NDArray[np.float32]:
+    """The greatest of `values` within `reach` along `axis`."""
+    moved = np.moveaxis(values, axis, 0)
+    edge = np.full((reach, moved.shape[1]), -np.inf, np.float32)
+    running = np.concatenate([edge, moved, edge])
+    width, span = 2 * reach + 1, 1
+    while 2 * span <= width:
+        running = np.maximum(running[:-span], running[span:])
+        span *= 2
+    if width > span:
+        running = np.maximum(running[: span - width], running[width - span :])
+    return np.moveaxis(running, 0, axis)
+
+
+def _mean(values: NDArray[np.float32], reach: int, axis: int) -> NDArray[np.float32]:
+    """The mean of `values` within `reach` along `axis`, of as many as there are."""
+    moved = np.moveaxis(values, axis, 0)
+    sums = np.zeros((len(moved) + 1, moved.shape[1]), np.float32)
+    np.cumsum(moved, axis=0, out=sums[1:])
+    places = np.arange(len(moved))
+    begin, end = np.maximum(0, places - reach), np.minimum(len(moved), places + reach + 1)
+    mean = (sums[end] - sums[begin]) / (end - begin).astype(np.float32)[:, np.newaxis]
+    return np.moveaxis(mean, 0, axis)
+
+
+def _refined(
+    levels: NDArray[np.float32], rows: NDArray[np.intp], bands: NDArray[np.intp]
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Time in rows and frequency in steps of peaks, between the rows and bins by parabolas."""
+    middle = _BAND_BEGINS[bands] + _BAND_HALVES[bands] - _FIRST_BIN
+    bins = np.clip(middle[:, np.newaxis] + _AROUND, 1, levels.shape[1] - 2)
+    near = np.abs(_AROUND) <= _BAND_HALVES[bands][:, np.newaxis]
+    around = np.where(near, levels[rows[:, np.newaxis], bins], -np.inf)
+    peak = bins[np.arange(len(bins)), around.argmax(axis=1)]
+    by_bin = _vertex(levels[rows, peak - 1], levels[rows, peak], levels[rows, peak + 1])
+    octaves = np.log2((peak + _FIRST_BIN + by_bin) * HZ_PER_BIN / _LOWEST_HZ)
+    inner = np.clip(rows, 1, max(1, len(levels) - 2))
+    if len(levels) < 3:
+        return rows.astype(np.float64), np.round(STEPS_PER_OCTAVE * octaves).astype(np.int64)
+    by_row = _vertex(levels[inner - 1, peak], levels[inner, peak], levels[inner + 1, peak])
+    return inner + by_row, np.round(STEPS_PER_OCTAVE * octaves).astype(np.int64)
+
+
+def _vertex(
+    left: NDArray[np.float32], middle: NDArray[np.float32], right: NDArray[np.float32]
+) -> Floats:
+    """Where the parabola through three neighbours is highest, from -0.5 to 0.5 of the middle."""
+    curve = np.minimum(left - 2 * middle + right, -1e-6)
+    vertex: Floats = np.clip(0.5 * (left - right) / curve, -0.5, 0.5).astype(np.float64)
+    return vertex
+
+
+def are_landmarks(content: bytes) -> bool:
+    """Whether `content` is whole numbers of 32 bits in the order of time, as a finder's are."""
+    if len(content) % 4:
+        return False
+    landmarks = np.frombuffer(content, "<u4")
+    return not (landmarks[1:] < landmarks[:-1]).any()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alignment:
+    """How the landmarks of a copy lie on those of a recording.
+
+    What the copy plays at its tick t is at `tempo` · t + `offset_ticks` of the recording, and
+    `steps` higher. `count` landmarks of the copy are there, `support` of those that could be (0
+    to 1). `margin` is how far that is above all other alignments nearby, in their standard
+    deviations.
+    """
+
+    tempo: float
+    steps: float
+    offset_ticks: float
+    count: int
+    support: float
+    margin: float
+
+
+_NEAR_TICKS, _NEAR_STEPS = 160, 7
+_BIN_TICKS = 6
+_SLOPES = np.linspace(-0.014, 0.014, 57)
+_PAIRS_MIN = 6
+_PAIRS_MAX = 2_000_000
+
+
+def align(
+    copy: NDArray[np.uint32],
+    recording: NDArray[np.uint32],
+    tempo: float,
+    steps: float,
+    offset_ticks: float,
+) -> Alignment | None:
+    """The best alignment within 1.4 % of `tempo`, 40 cents of `steps` and 1.6 s of `offset_ticks`;
+    None where hardly anything is near."""
+    pairs = _pairs(copy, recording, tempo, steps, offset_ticks)
+    if pairs is None:
+        return None
+    which, times, early, higher = pairs
+    middle = float(times.mean())
+    counts = np.stack([_bins(early - slope * (times - middle)) for slope in _SLOPES])
+    couples = counts[:, :-1] + counts[:, 1:]
+    best, place = np.unravel_index(int(couples.argmax()), couples.shape)
+    others = np.delete(couples[best], slice(max(0, place - 2), place + 3))
+    spread = max(float(others.std()), float(np.sqrt(others.mean())), 1.0)
+    margin = (float(couples[best, place]) - float(others.mean())) / spread
+    slope = float(_SLOPES[best])
+    shift = (float(place) + 1) * _BIN_TICKS - _NEAR_TICKS
+    pitch = 0.0
+    for reach_ticks in (_BIN_TICKS, _BIN_TICKS, 4):
+        inlier = np.abs(early - shift - slope * (times - middle)) <= reach_ticks
+        if inlier.sum() < _PAIRS_MIN:
+            return None
+        slope, shift = _line(times[inlier] - middle, early[inlier])
+        pitch = float(higher[inlier].mean())
+    offset = offset_ticks + shift - slope * middle
+    count = len(np.unique(which[inlier]))
+    return Alignment(
+        tempo=tempo + slope,
+        steps=steps - pitch,
+        offset_ticks=offset,
+        count=count,
+        support=count / _possible(copy, recording, tempo + slope, offset),
+        margin=margin,
+    )
+
+
+def ticks_and_steps(landmarks: NDArray[np.uint32]) -> tuple[Floats, Floats]:
+    """When each is, by the start of its frame, and how high over 130 Hz."""
+    ticks, steps = landmarks >> np.uint32(STEP_BITS), landmarks & np.uint32((1 << STEP_BITS) - 1)
+    return ticks.astype(np.float64), steps.astype(np.float64)
+
+
+def _times(landmarks: NDArray[np.uint32]) -> Floats:
+    """In ticks, of the middle of the frame."""
+    return (landmarks >> np.uint32(STEP_BITS)).astype(np.float64) + CENTRE_TICKS
+
+
+def _steps(landmarks: NDArray[np.uint32]) -> Floats:
+    return (landmarks & np.uint32((1 << STEP_BITS) - 1)).astype(np.float64)
+
+
+def _pairs(
+    copy: NDArray[np.uint32],
+    recording: NDArray[np.uint32],
+    tempo: float,
+    steps: float,
+    offset_ticks: float,
+) -> tuple[NDArray[np.intp], Floats, Floats, Floats] | None:
+    """Landmarks of the copy with each of the recording that is near: which of the copy, when it is
+    there, how many ticks later than expected the other is and how many steps higher."""
+    expected, there = tempo * _times(copy) + offset_ticks, _times(recording)
+    begin = np.searchsorted(there, expected - _NEAR_TICKS)
+    count = np.searchsorted(there, expected + _NEAR_TICKS) - begin
+    if not 0 < count.sum() <= _PAIRS_MAX:
+        return None
+    which = np.repeat(np.arange(len(copy)), count)
+    other = np.arange(len(which)) + np.repeat(begin - (count.cumsum() - count), count)
+    higher = _steps(recording)[other] - (_steps(copy)[which] - steps)
+    near = np.abs(higher) <= _NEAR_STEPS
+    if near.sum() < _PAIRS_MIN:
+        return None
+    which, other = which[near], other[near]
+    return which, _times(copy)[which], there[other] - expected[which], higher[near]
+
+
+def _bins(early: Floats) -> NDArray[np.int64]:
+    bins = 2 * _NEAR_TICKS // _BIN_TICKS
+    place = np.clip((early + _NEAR_TICKS) // _BIN_TICKS, -1, bins).astype(np.int64) + 1
+    return np.bincount(place, minlength=bins + 2)[1:-1]
+
+
+def _line(x: Floats, y: Floats) -> tuple[float, float]:
+    """Slope and height at 0 of the line through the points, by least squares."""
+    mean_x, mean_y = float(x.mean()), float(y.mean())
+    spread = float(((x - mean_x) ** 2).sum())
+    slope = float(((x - mean_x) * (y - mean_y)).sum()) / spread if spread else 0.0
+    return slope, mean_y - slope * mean_x
+
+
+def _possible(
+    copy: NDArray[np.uint32], recording: NDArray[np.uint32], tempo: float, offset: float
+) -> int:
+    """How many landmarks of the copy fall between the first and the last of the recording."""
+    expected, there = tempo * _times(copy) + offset, _times(recording)
+    return max(1, int(((expected >= there[0] - 1) & (expected <= there[-1] + 1)).sum()))

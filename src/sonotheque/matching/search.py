@@ -1,0 +1,376 @@
+"""From a query to its matches: stages over the shards of an index, each for what is left open.
+
+The *plain* stage looks up the query's words as they are, the *closer* one also as they would be
+had the query begun a little later or one bit been otherwise, and the *scaled* one its quads, which
+no change of tempo, pitch or speed alters. Whatever a stage brings up is a candidate; what makes it
+a match is `_judged`: the recording's words and its landmarks must both agree with the query's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sonotheque.errors import BadInput
+from sonotheque.matching.chromaprint import MARGIN_FRAMES, SILENCE_WORD
+from sonotheque.matching.comparison import (
+    Agreement,
+    Words,
+    agreement,
+    is_clear,
+    is_evidence,
+    is_hint,
+)
+from sonotheque.matching.landmarks import (
+    CENTRE_TICKS,
+    CENTS_PER_STEP,
+    TICK_MS,
+    Alignment,
+    align,
+    are_landmarks,
+    ticks_and_steps,
+)
+from sonotheque.matching.quads import quads_of
+from sonotheque.matching.sampling import sampled
+from sonotheque.matching.shard import Entry, Shard
+from sonotheque.matching.spectrum import HOP_MS
+from sonotheque.matching.warp import QUARTERS, Warper
+from sonotheque.model.identifiers import RecordingId, to_crockford
+from sonotheque.model.music import Fingerprints, Match, MatchKind
+
+CANDIDATES_MAX = 32
+_SUSPECTED_MAX = 16
+"""Candidates of a shard by quads that are looked at."""
+_CELLS_MAX = 64
+_OCTAVES_MAX, _OCTAVES_APART = 1.1, 0.05
+_STEPS_MAX, _STEPS_APART = 220, 8
+_QUAD_VOTES_MIN = 2
+_TEMPOS_NEAR = np.array(sorted(np.linspace(0.98, 1.02, 21), key=lambda ratio: abs(ratio - 1)))
+"""Of the median of the votes, the nearest first: a short query may allow several."""
+_LINE_REACH_TICKS = 20
+_ALIGNMENTS_MAX = 3
+"""Of one candidate. With these, a query of ten hours takes seconds, however it was made."""
+_VOTES_MIN = 2
+_REPEATS_MAX = 16
+"""Of one word in a query."""
+_SAME_COVER_MIN = 0.8
+_ENDS_APART_MAX_MS = 3_000
+_STEPS_PER_QUARTER = 100 / QUARTERS / CENTS_PER_STEP
+_TICKS_PER_HOP = HOP_MS / TICK_MS
+_TEMPO_SAME, _PITCH_SAME_CENTS = 0.004, 12
+"""Within these a copy is not called modified: clocks differ by as much."""
+_CLOSER_WORDS_MAX = 6_000
+"""12 minutes: what is longer has words enough."""
+_BITS = np.uint32(1) << np.arange(32, dtype=np.uint32)
+
+
+class Candidate(NamedTuple):
+    """A recording of a shard, as its number there, that the query may be a copy of, so many times
+    as fast and so many steps higher: at its tick t the query plays what the recording does at
+    `tempo` · t + `start_ticks`."""
+
+    shard: int
+    which: int
+    tempo: float
+    steps: float
+    start_ticks: float
+    votes: int
+
+
+class _Asked(NamedTuple):
+    """What a stage looks up: sampled words, and where each is in the query."""
+
+    words: Words
+    positions: NDArray[np.int64]
+
+
+class Judged(NamedTuple):
+    """What is known of a recording that was looked at, `alignment` by its landmarks and
+    `agreement` by its words. The query plays `tempo` times as fast as it, 1 for a plain copy, and
+    what is in hops is in those of the recording: `offset` is where it starts in the query."""
+
+    entry: Entry
+    tempo: float
+    offset: int
+    agreement: Agreement
+    alignment: Alignment | None
+    is_suspect: bool
+
+
+class Query:
+    """What was asked about. Raises BadInput where its fingerprints are malformed."""
+
+    def __init__(self, fingerprints: Fingerprints) -> None:
+        entry = entry_of(0, fingerprints)
+        _, self.duration_ms, self.words, self.landmarks, self.quads = entry
+        try:
+            self.warper = Warper(fingerprints.picture)
+        except ValueError:
+            raise _malformed(fingerprints) from None
+
+
+def entry_of(number: int, fingerprints: Fingerprints) -> Entry:
+    """`fingerprints` as they are indexed. Raises BadInput where they are malformed."""
+    is_whole = len(fingerprints.chromaprint) % 4 == 0 and are_landmarks(fingerprints.landmarks)
+    if not is_whole or not 0 <= fingerprints.duration_ms < 1 << 63:
+        raise _malformed(fingerprints)
+    words = np.frombuffer(fingerprints.chromaprint, "<u4").astype(np.uint32)
+    landmarks = np.frombuffer(fingerprints.landmarks, "<u4").astype(np.uint32)
+    return Entry(number, fingerprints.duration_ms, words, landmarks, quads_of(landmarks))
+
+
+def _malformed(fingerprints: Fingerprints) -> BadInput:
+    return BadInput(
+        "is not a fingerprint",
+        where=f"{len(fingerprints.chromaprint)} bytes, {fingerprints.duration_ms} ms",
+        remedy="give whole 32-bit words, landmarks in the order of time, and a duration from 0",
+    )
+
+
+def find(
+    query: Query, shards: Sequence[Shard], is_current: Callable[[int, int], bool]
+) -> tuple[Match, ...]:
+    """The recordings in `shards` that `query` matches, best first. `is_current` says of a shard's
+    number and a recording's whether that is where the recording's fingerprint stands."""
+    found: dict[int, Judged] = {}
+    matches: tuple[Match, ...] = ()
+    for stage in (_plain, _closer, _scaled):
+        for candidate in stage(query, shards):
+            shard = shards[candidate.shard]
+            if not is_current(candidate.shard, int(shard.numbers[candidate.which])):
+                continue
+            judged = _judged(query, candidate, shard.entry(candidate.which))
+            if judged and _worth(judged) > _worth(found.get(judged.entry.number)):
+                found[judged.entry.number] = judged
+        matches = tuple(_match(judged, query.duration_ms) for judged in found.values())
+        if any(_settles(match, stage is _plain) for match in matches):
+            break
+    return tuple(
+        sorted(matches, key=lambda match: (match.is_suspect, -match.overlap_ms * match.similarity))
+    )
+
+
+def _settles(match: Match, is_first_stage: bool) -> bool:
+    """Whether `match` says what the query is. A part may be one of several."""
+    is_whole = match.kind is MatchKind.SAME_RECORDING
+    return not match.is_suspect and (is_whole or not is_first_stage)
+
+
+def _worth(judged: Judged | None) -> tuple[bool, float]:
+    if judged is None:
+        return False, -1.0
+    return not judged.is_suspect, judged.agreement.length * judged.agreement.kappa
+
+
+def _plain(query: Query, shards: Sequence[Shard]) -> Iterator[Candidate]:
+    """By the query's own words."""
+    yield from _by_words(shards, _asked([query.words]))
+
+
+def _closer(query: Query, shards: Sequence[Shard]) -> Iterator[Candidate]:
+    """By the words of the query as it begins a third of a hop later, and two, and with each of
+    their bits turned: of an excerpt few words are as they were."""
+    if len(query.words) > _CLOSER_WORDS_MAX:
+        return
+    rows = [query.words]
+    if len(query.warper):
+        rows += [query.warper.words(1.0, 0, phase) for phase in (1 / 3, 2 / 3)]
+    asked = _asked(rows)
+    turned = [asked.words, *(asked.words ^ bit for bit in _BITS)]
+    words, positions = np.concatenate(turned), np.tile(asked.positions, len(turned))
+    yield from _by_words(shards, _Asked(words, positions))
+
+
+def _asked(rows: Sequence[Words]) -> _Asked:
+    begun = [_beginnings(row) for row in rows]
+    return _Asked(
+        np.concatenate([words for words, _ in begun]),
+        np.concatenate([positions for _, positions in begun]),
+    )
+
+
+def _by_words(shards: Sequence[Shard], asked: _Asked) -> Iterator[Candidate]:
+    chosen = sampled(asked.words)
+    asked = _Asked(asked.words[chosen], asked.positions[chosen])
+    for number, shard in enumerate(shards):
+        hits = shard.look_up(asked.words)
+        diagonals = hits.place - asked.positions[hits.query]
+        cells, first, counts = np.unique(diagonals, return_index=True, return_counts=True)
+        # Votes one hop apart support each other: another encoding may begin a hop later.
+        support = counts.copy()
+        neighbours = np.flatnonzero(np.diff(cells) == 1)
+        support[neighbours] += counts[neighbours + 1]
+        support[neighbours + 1] += counts[neighbours]
+        best = np.argsort(-support, kind="stable")[: 8 * CANDIDATES_MAX]
+        best = best[support[best] >= _VOTES_MIN]
+        recordings = shard.recordings_at(hits.place[first[best]]).tolist()
+        offsets_of: dict[int, int] = {}
+        for at, recording in zip(best.tolist(), recordings, strict=True):
+            if recording not in offsets_of and len(offsets_of) == CANDIDATES_MAX:
+                continue
+            offsets_of[recording] = offsets_of.get(recording, 0) + 1
+            if offsets_of[recording] <= _ALIGNMENTS_MAX:
+                offset = int(cells[at]) - int(shard.word_begins[recording])
+                start = offset * _TICKS_PER_HOP
+                yield Candidate(number, recording, 1.0, 0.0, start, int(support[at]))
+
+
+def _scaled(query: Query, shards: Sequence[Shard]) -> Iterator[Candidate]:
+    """By quads: each that a recording shares says at which tempo and pitch; where several say the
+    same and lie in the same order, the recording is a candidate."""
+    begin, low = ticks_and_steps(query.landmarks[query.quads["first"]])
+    last = query.quads["first"].astype(np.intp) + query.quads["span"]
+    length = ticks_and_steps(query.landmarks[last])[0] - begin
+    for number, shard in enumerate(shards):
+        hits = shard.look_up_quads(query.quads)
+        there, steps = ticks_and_steps(shard.landmarks[hits.first])
+        tempo = (ticks_and_steps(shard.landmarks[hits.last])[0] - there) / length[hits.query]
+        higher = low[hits.query] - steps
+        octaves = np.log2(tempo)
+        likely = (np.abs(octaves) <= _OCTAVES_MAX) & (np.abs(higher) <= _STEPS_MAX)
+        votes = _Votes(
+            shard.recordings_of(hits.first[likely]),
+            octaves[likely],
+            higher[likely],
+            begin[hits.query[likely]],
+            there[likely],
+        )
+        yield from _by_votes(number, votes)
+
+
+class _Votes(NamedTuple):
+    """Of quads, each shape (votes,): for which recording at which tempo (in octaves) and pitch, and
+    at which ticks of the query and the recording."""
+
+    recording: NDArray[np.intp]
+    octaves: NDArray[np.float64]
+    steps: NDArray[np.float64]
+    here: NDArray[np.float64]
+    there: NDArray[np.float64]
+
+
+def _by_votes(shard: int, votes: _Votes) -> list[Candidate]:
+    tempo_cell = np.round(votes.octaves / _OCTAVES_APART).astype(np.int64) + 64
+    pitch_cell = np.round(votes.steps / _STEPS_APART).astype(np.int64) + 64
+    cell = (votes.recording.astype(np.int64) << 7 | tempo_cell) << 7 | pitch_cell
+    order = np.argsort(cell, kind="stable")
+    _, first, counts = np.unique(cell[order], return_index=True, return_counts=True)
+    best = np.argsort(-counts, kind="stable")[:_CELLS_MAX]
+    found = [
+        _in_line(shard, votes, order[first[at] : first[at] + counts[at]])
+        for at in best[counts[best] >= _QUAD_VOTES_MIN].tolist()
+    ]
+    found = [one for one in found if one.votes >= _QUAD_VOTES_MIN]
+    return sorted(found, key=lambda one: -one.votes)[:_SUSPECTED_MAX]
+
+
+def _in_line(shard: int, votes: _Votes, members: NDArray[np.intp]) -> Candidate:
+    """The line on which most of `members`, of one recording, say at which of its ticks the query
+    is."""
+    here, there = votes.here[members], votes.there[members]
+    middle = float(np.median(here))
+    tempo = float(2 ** np.median(votes.octaves[members])) * _TEMPOS_NEAR
+    best = (0, 0.0, 1.0)
+    for slope in tempo.tolist():
+        starts = np.sort(there - slope * (here - middle))
+        # As many as lie within the reach after each.
+        count = np.searchsorted(starts, starts + 2 * _LINE_REACH_TICKS, side="right")
+        count -= np.arange(len(starts))
+        at = int(count.argmax())
+        if count[at] > best[0]:
+            best = (int(count[at]), float(starts[at]) + _LINE_REACH_TICKS, slope)
+    _, start, slope = best
+    on_line = np.abs(there - slope * (here - middle) - start) <= _LINE_REACH_TICKS + 1
+    start = float(np.median((there - slope * (here - middle))[on_line])) - slope * middle
+    return Candidate(
+        shard,
+        int(votes.recording[members[0]]),
+        slope,
+        float(np.median(votes.steps[members][on_line])),
+        start + CENTRE_TICKS * (1 - slope),
+        int(on_line.sum()),
+    )
+
+
+def _judged(query: Query, candidate: Candidate, entry: Entry) -> Judged | None:
+    """Lay the candidate over the query and weigh how the two agree, by their words and by their
+    landmarks; None where neither says anything."""
+    tempo, steps, start = candidate.tempo, candidate.steps, candidate.start_ticks
+    alignment = None
+    if len(query.landmarks) and len(entry.landmarks):
+        alignment = align(query.landmarks, entry.landmarks, tempo, steps, start)
+    if alignment and is_hint(alignment):
+        tempo, steps, start = alignment.tempo, alignment.steps, alignment.offset_ticks
+    quarters = round(steps / _STEPS_PER_QUARTER)
+    changed = abs(tempo - 1) > _TEMPO_SAME or quarters != 0
+    if not changed:
+        tempo, rows = 1.0, [query.words]
+    else:
+        rows = [query.warper.words(tempo, quarters, phase) for phase in (0.0, 1 / 3, 2 / 3)]
+    begin = round((start - CENTRE_TICKS * (1 - tempo)) / _TICKS_PER_HOP)
+    found = [
+        Judged(entry, tempo, -offset, agreed, alignment, False)
+        for row in rows
+        for offset in (begin - 1, begin, begin + 1)
+        if (agreed := agreement(row, entry.words, -offset))
+    ]
+    if not found:
+        return None
+    best = max(found, key=lambda one: one.agreement.length * one.agreement.kappa)
+    if len(query.landmarks) and len(entry.landmarks):
+        is_match = is_clear(best.agreement, alignment)
+    else:
+        is_match = is_evidence(best.agreement) and not changed
+    is_suspect = is_evidence(best.agreement) or (alignment is not None and is_hint(alignment))
+    return best._replace(is_suspect=not is_match) if is_match or is_suspect else None
+
+
+def _match(judged: Judged, query_ms: int) -> Match:
+    """What the evidence says. The same recording starts and ends at the same time and agrees over
+    most of both; otherwise the shorter of the two is called a part of the longer."""
+    tempo, alignment = judged.tempo, judged.alignment
+    cents = alignment.steps * CENTS_PER_STEP if alignment else 0.0
+    changed = tempo != 1 or abs(cents) > 50 / QUARTERS
+    offset_ms = round(judged.offset * HOP_MS / tempo)
+    recording_ms = round(judged.entry.duration_ms / tempo)
+    shorter_ms, longer_ms = sorted((query_ms, recording_ms))
+    overlap_ms = round((judged.agreement.length + MARGIN_FRAMES) * HOP_MS / tempo)
+    overlap_ms = min(overlap_ms, shorter_ms)
+    apart_ms = max(abs(offset_ms), abs(offset_ms + recording_ms - query_ms))
+    if changed:
+        kind = MatchKind.MODIFIED_COPY
+    elif apart_ms <= _ENDS_APART_MAX_MS and overlap_ms >= _SAME_COVER_MIN * longer_ms:
+        kind = MatchKind.SAME_RECORDING
+    elif query_ms <= recording_ms:
+        kind = MatchKind.EXCERPT
+    else:
+        kind = MatchKind.CONTAINS
+    by_speed = abs(cents - 1_200 * float(np.log2(tempo))) <= _PITCH_SAME_CENTS
+    return Match(
+        recording=RecordingId(to_crockford(judged.entry.number)),
+        kind=kind,
+        similarity=round(judged.agreement.similarity, 4),
+        offset_ms=offset_ms,
+        overlap_ms=overlap_ms,
+        tempo=round(tempo, 4) if changed else 1.0,
+        pitch_cents=round(cents, 1) if changed else 0.0,
+        speed=round(tempo, 4) if changed and by_speed else None,
+        is_suspect=judged.is_suspect,
+        margin=round(alignment.margin, 1) if alignment else None,
+    )
+
+
+def _beginnings(words: Words) -> tuple[Words, NDArray[np.int64]]:
+    """The words that say something, and where they begin: not silence, not the repetitions of
+    a word that lasts, and of each word the first _REPEATS_MAX places."""
+    begins = np.ones(len(words), np.bool_)
+    begins[1:] = words[1:] != words[:-1]
+    positions = np.flatnonzero(begins & (words != SILENCE_WORD))
+    order = positions[np.argsort(words[positions], kind="stable")]
+    ordered = words[order]
+    first = np.searchsorted(ordered, ordered, side="left")
+    kept = np.sort(order[np.arange(len(order)) - first < _REPEATS_MAX])
+    return words[kept], kept

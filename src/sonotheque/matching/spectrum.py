@@ -1,0 +1,71 @@
+"""Spectra of sound as it comes in: what every fingerprint here is made of.
+
+Frames of 4096 samples at 11,025 Hz under a Hamming window, as Chromaprint takes them
+(https://acoustid.org/chromaprint): one every 1365 samples for it, three times as many for
+fingerprints that must place a note in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE_HZ = 11_025
+FRAME_SAMPLES = 4_096
+HOP_SAMPLES = 1_365
+HOP_MS = 1_000 * HOP_SAMPLES / SAMPLE_RATE_HZ
+"""Time from one frame of Chromaprint to the next: 123.8 ms."""
+FINE = 3
+"""Fine frames in a hop."""
+FINE_HOP_SAMPLES = HOP_SAMPLES // FINE
+HZ_PER_BIN = SAMPLE_RATE_HZ / FRAME_SAMPLES
+BINS = 1_600
+"""Of the spectrum that are kept: up to 4.3 kHz."""
+
+Power = NDArray[np.float32]
+"""Shape (frames, BINS): the square of the magnitude; a full-scale sine is about 10⁶."""
+
+_BATCH_FRAMES = 48
+"""A multiple of FINE, and small enough to stay in the processor's cache."""
+_WINDOW = (np.hamming(FRAME_SAMPLES) / np.iinfo(np.int16).max).astype(np.float32)
+
+
+class Spectrograph:
+    """Collects sound and hands on its spectra, in batches of a multiple of FINE frames but for
+    the last. Holds one batch of samples, however much is fed."""
+
+    def __init__(self, hop_samples: int, see: Callable[[Power], None]) -> None:
+        """Hand a frame every `hop_samples` to `see`."""
+        self._hop = hop_samples
+        self._see = see
+        self._samples = np.empty(FRAME_SAMPLES + hop_samples * (_BATCH_FRAMES - 1), np.float32)
+        self._filled = 0
+
+    def feed(self, samples: NDArray[np.int16]) -> None:
+        """Add `samples`: shape (n,), mono, 11,025 Hz."""
+        taken = 0
+        while taken < len(samples):
+            count = min(len(samples) - taken, len(self._samples) - self._filled)
+            self._samples[self._filled : self._filled + count] = samples[taken : taken + count]
+            taken += count
+            self._filled += count
+            if self._filled == len(self._samples):
+                self._see(_power(self._samples, self._hop))
+                rest = self._samples[self._hop * _BATCH_FRAMES :].copy()
+                self._samples[: len(rest)] = rest
+                self._filled = len(rest)
+
+    def end(self) -> None:
+        """Hand on the whole frames that are left; the end of the sound, where it fills none, is
+        in no spectrum."""
+        if self._filled >= FRAME_SAMPLES:
+            self._see(_power(self._samples[: self._filled], self._hop))
+        self._filled = 0
+
+
+def _power(samples: NDArray[np.float32], hop_samples: int) -> Power:
+    frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME_SAMPLES)[::hop_samples]
+    spectrum = np.fft.rfft(frames * _WINDOW, axis=1)[:, :BINS]
+    return np.asarray(spectrum.real**2 + spectrum.imag**2, np.float32)
