@@ -312,6 +312,21 @@ def test_entries_of_which_the_disk_kept_nothing_are_the_database_s_damage(place:
     assert {path: path.read_bytes() for path in place.files()} == before
 
 
+@pytest.mark.parametrize("values", ["(1), (2), (3)", "(1), (3)"])
+def test_nothing_is_proved_by_an_entry_of_which_the_disk_kept_nothing(
+    place: Any, values: str
+) -> None:
+    place.ledger.append(statements(3))
+    with place.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE ledger_entry")
+        connection.exec_driver_sql(
+            "CREATE TABLE ledger_entry (number INTEGER PRIMARY KEY, recording, entry, leaf_hash)"
+        )
+        connection.exec_driver_sql(f"INSERT INTO ledger_entry (number) VALUES {values}")
+    with pytest.raises(EnvironmentFailure, match="cannot be understood"):
+        place.ledger.prove(2)
+
+
 def test_only_an_empty_database_is_restored_into(place: Any) -> None:
     appended = place.ledger.append(statements(3))
     with pytest.raises(Refused, match="already"):

@@ -141,7 +141,9 @@ class Ledger:
             size, _ = self._published()
             if not 0 < number <= size:
                 raise not_there(number)
-            with self._engine.connect() as connection:
+            with db.reading(self._engine) as connection:
+                if not sequencer.is_whole(connection, number - 1, number):
+                    raise ValueError(f"ledger entry {number} is not as it was written")
                 ((_, entry),) = sequencer.entries(connection, number - 1, number)
             made = evidence.InclusionProof(
                 index=number - 1,
