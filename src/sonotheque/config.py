@@ -134,6 +134,11 @@ class Config:
         return self.directory / ".lock-audit"
 
     @property
+    def tombstones_lock(self) -> Path:
+        """Its own, so that a takedown reaches the mirrors while an edition is built."""
+        return self.directory / ".lock-tombstones"
+
+    @property
     def publishing_lock(self) -> Path:
         """Its own, so that a takedown need not wait for an edition to be built."""
         return self.directory / ".lock-publishing"

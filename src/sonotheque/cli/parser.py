@@ -323,6 +323,12 @@ def _publishing(commands: _Commands) -> None:
     mirror.add_argument(
         "--peer", metavar="HOST:PORT", help="fetch the content by torrent from here"
     )
+    mirror.add_argument(
+        "--tombstones",
+        default="",
+        metavar="FILE|URL",
+        help="the archive's list of what was withdrawn; default: the one beside the edition",
+    )
     mirror.add_argument("--key", metavar="KEY", help="the archive's public key, had from elsewhere")
     seed = _command(commands, "seed", "publishing:seed", "offer the newest edition by torrent")
     seed.add_argument("--host", default="127.0.0.1")

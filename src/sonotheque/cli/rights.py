@@ -11,7 +11,7 @@ from sonotheque.archive import Archive
 from sonotheque.cli import text
 from sonotheque.cli.answer import Answer
 from sonotheque.cli.finding import wanted
-from sonotheque.errors import BadInput, NotFound
+from sonotheque.errors import BadInput, NotFound, SonothequeError
 from sonotheque.model.identifiers import RecordingId, Sha512
 from sonotheque.model.procedures import Procedure, Step, TermFacts
 from sonotheque.model.terms import KEEPING, Basis, Kind, Layer, Statement, Status, Use
@@ -140,10 +140,23 @@ def _permit(arguments: Namespace, status: Status) -> Answer:
 
 def _append(archive: Archive, entry: Statement) -> Answer:
     (appended,) = archive.ledger.append([checked(entry, f"the {entry.kind} by {entry.issuer!r}")])
+    _tell_mirrors(archive)
     decisions = archive.decisions(entry.recording, utc_now())
     lines = [f"Entered as number {appended.id}:", text.statement(appended), "From now on:"]
     lines += text.decisions(decisions)
     return Answer({"statement": appended, "decisions": decisions}, "\n".join(lines))
+
+
+def _tell_mirrors(archive: Archive) -> None:
+    """Bring the list that mirrors honour up to date; the entry holds whatever becomes of that."""
+    if not archive.config.editions.exists():
+        return
+    from sonotheque.publication.tombstones import publish_tombstones
+
+    try:
+        publish_tombstones(archive, utc_now())
+    except SonothequeError as error:
+        text.tell(f"The entry holds, but the list for mirrors is not up to date: {error.line()}")
 
 
 def _one(archive: Archive, which: str) -> RecordingId:
