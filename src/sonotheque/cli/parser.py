@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 from sonotheque import __version__
+from sonotheque.cli.desk_parser import add_desk
 from sonotheque.errors import BadInput
 from sonotheque.model.music import SOURCE_KINDS
 from sonotheque.model.procedures import Procedure, Step
@@ -189,12 +190,25 @@ def _rights(commands: _Commands) -> None:
         )
         _term_facts(grant)
     _clocks(actions)
+    refuse = _command(actions, "refuse", "rights:refuse", "enter a no to some uses")
+    refuse.add_argument("which", metavar="ID")
+    _said_by(refuse)
+    refuse.add_argument(
+        "--use",
+        action="append",
+        required=True,
+        choices=[use.value for use in Use],
+        metavar="USE",
+        dest="uses",
+        help=f"repeatable: {', '.join(Use)}",
+    )
     takedown = _command(actions, "takedown", "rights:takedown", "suspend every use but keeping it")
     takedown.add_argument("which", metavar="ID")
     _said_by(takedown)
     revoke = _command(actions, "revoke", "rights:revoke", "take back an entry")
     revoke.add_argument("statement", metavar="STATEMENT", type=_positive)
     _said_by(revoke)
+    add_desk(actions, _command)
 
 
 def _permission(grant: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""The commands about rights: show, decide, grant, claim, notice, takedown, revoke."""
+"""The commands about rights: show, decide, grant, claim, notice, refuse, takedown, revoke."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sonotheque.store.clock import utc_now
 def show(arguments: Namespace) -> Answer:
     with archives.open_archive(arguments.archive) as archive:
         if arguments.which:
-            entries = archive.ledger.statements_about(_one(archive, arguments.which))
+            entries = archive.ledger.statements_about(one(archive, arguments.which))
         else:
             entries = tuple(archive.ledger.statements())
     lines = [text.statement(entry) for entry in entries] or ["The ledger says nothing of it."]
@@ -34,7 +34,7 @@ def show(arguments: Namespace) -> Answer:
 
 def decide(arguments: Namespace) -> Answer:
     with archives.open_archive(arguments.archive) as archive:
-        recording = _one(archive, arguments.which)
+        recording = one(archive, arguments.which)
         use, at = Use(arguments.use), _moment(arguments.at)
         territory = parse_territory(arguments.territory) if arguments.territory else None
         decision = archive.decide(recording, use, at, territory)
@@ -53,7 +53,7 @@ def claim(arguments: Namespace) -> Answer:
 def notice(arguments: Namespace) -> Answer:
     with archives.open_archive(arguments.archive) as archive:
         entry = Statement(
-            recording=_one(archive, arguments.which),
+            recording=one(archive, arguments.which),
             kind=Kind.NOTICE,
             uses=(),
             status=Status.VERIFIED,
@@ -69,10 +69,32 @@ def notice(arguments: Namespace) -> Answer:
 
 def takedown(arguments: Namespace) -> Answer:
     with archives.open_archive(arguments.archive) as archive:
+        try:
+            recording = one(archive, arguments.which)
+        except NotFound as error:
+            raise NotFound(
+                "is neither held nor listed here, so there is nothing to take down",
+                where=error.where,
+                remedy="look with `sonotheque find`; keep the letter: what was never here has no"
+                " entry, and is asked about when it is deposited",
+            ) from error
         entry = Statement(
-            recording=_one(archive, arguments.which),
+            recording=recording,
             kind=Kind.TAKEDOWN,
             uses=tuple(use for use in Use if use not in KEEPING),
+            status=Status.VERIFIED,
+            at=utc_now(),
+            **_said(arguments),
+        )
+        return _append(archive, entry)
+
+
+def refuse(arguments: Namespace) -> Answer:
+    with archives.open_archive(arguments.archive) as archive:
+        entry = Statement(
+            recording=one(archive, arguments.which),
+            kind=Kind.REFUSAL,
+            uses=tuple(map(Use, dict.fromkeys(arguments.uses))),
             status=Status.VERIFIED,
             at=utc_now(),
             **_said(arguments),
@@ -118,7 +140,7 @@ def _permit(arguments: Namespace, status: Status) -> Answer:
     basis = Basis(arguments.basis) if arguments.basis else Basis.LICENCE if licence else None
     with archives.open_archive(arguments.archive) as archive:
         entry = Statement(
-            recording=_one(archive, arguments.which),
+            recording=one(archive, arguments.which),
             kind=Kind.GRANT,
             uses=tuple(map(Use, arguments.uses)) or (licence.uses if licence else ()),
             status=status,
@@ -159,7 +181,8 @@ def _tell_mirrors(archive: Archive) -> None:
         text.tell(f"The entry holds, but the list for mirrors is not up to date: {error.line()}")
 
 
-def _one(archive: Archive, which: str) -> RecordingId:
+def one(archive: Archive, which: str) -> RecordingId:
+    """The one recording that `which` names. Raises BadInput where it names several."""
     found = wanted(archive, which)
     if len(found) > 1:
         raise BadInput(
