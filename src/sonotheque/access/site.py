@@ -16,7 +16,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.types import Message, Scope
 
 from sonotheque import __version__
-from sonotheque.access import api, audio, pages, publications, reference
+from sonotheque.access import api, audio, claims, pages, publications, reference
 from sonotheque.access.guard import Guard
 from sonotheque.access.overview import Counting
 from sonotheque.access.problems import BoundPassed, NotAllowed, Problems
@@ -26,6 +26,7 @@ from sonotheque.access.room import InRoom, Room
 from sonotheque.access.shelf import Shelf
 from sonotheque.archive import Archive
 from sonotheque.deposit.receipts import Receipts
+from sonotheque.desk.handling import Desk
 from sonotheque.errors import NotFound, SonothequeError
 
 _SECURITY_HEADERS = {
@@ -75,6 +76,11 @@ def create_app(archive: Archive) -> Litestar:
             bytes_max=config.limits.reader_bytes_per_day,
             recordings_max=config.limits.reader_recordings_per_day,
         ),
+        desk=Desk(archive),
+        forms=Guard(
+            bytes_max=claims.FORMS_PER_DAY * claims.FORM_BYTES,
+            recordings_max=claims.FORMS_PER_DAY,
+        ),
         renderer=Renderer(config, statics),
         statics=statics,
     )
@@ -85,6 +91,7 @@ def create_app(archive: Archive) -> Litestar:
             *publications.HANDLERS,
             *audio.HANDLERS,
             *reference.HANDLERS,
+            *claims.HANDLERS,
             static,
             api.ROUTER,
         ],

@@ -174,6 +174,10 @@ class Case:
         return self.stage is Stage.DECIDED and now[:10] <= self.appeal_until
 
     @property
+    def can_take_back(self) -> bool:
+        return self.stage is Stage.OPEN and all(e.step is not Step.DECIDED for e in self.events)
+
+    @property
     def can_change(self) -> bool:
         """A claimant who was not believed changes nothing; one who appeals waits for the answer."""
         return self.stage is Stage.OPEN or (
@@ -297,7 +301,7 @@ def changed(
 def taken_back(case: Case, now: str) -> Case:
     """`case`, which nobody has decided, taken back by its claimant. Raises Refused otherwise: what
     a decided case holds shut opens by a decision alone."""
-    if case.stage is not Stage.OPEN or any(e.step is Step.DECIDED for e in case.events):
+    if not case.can_take_back:
         raise Refused(
             "was decided, and is not simply taken back",
             where=f"case {case.id}",
