@@ -7,7 +7,7 @@ taken only from a page of this site, where the browser says from where it comes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from anyio import to_thread
@@ -38,7 +38,7 @@ FORM_BYTES_MAX = 16_000_000
 FORMS_PER_DAY = 20
 FORM_BYTES = 3_000_000
 """What a form is charged for at least, so that no more than FORMS_PER_DAY come from one client."""
-_SEE_OTHER = 303
+_SEE_OTHER: Final = 303
 _READ = [HttpMethod.GET, HttpMethod.HEAD]
 _PRIVATE = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex, nofollow"}
 Fields = Mapping[str, Any]
