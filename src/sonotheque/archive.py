@@ -43,6 +43,7 @@ _WAIT_SECONDS_MAX = 3_600
 _OWN_NAMES = {
     *("keys", "ledger", "derived", "editions"),
     *(".lock", ".lock-queue", ".lock-audit", ".lock-ledger", ".lock-publishing"),
+    *("desk", ".lock-desk", ".lock-tombstones"),
     *(f"sonotheque.db{suffix}" for suffix in ("", "-journal", "-shm", "-wal")),
 }
 

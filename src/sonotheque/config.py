@@ -16,6 +16,7 @@ from sonotheque.errors import BadInput, NotFound
 from sonotheque.quantities import parse_rate, parse_span
 
 CONFIG_NAME = "archive.toml"
+_SPAN_SECONDS_MAX = 100 * 366 * 86_400
 _BUCKET = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]+(?:/[^/\x00-\x1f\x7f]+)*")
 
 _WEB = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]+(?:/[A-Za-z0-9._~%-]+)*")
@@ -90,6 +91,16 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class DeskPolicy:
+    """How the desk works: whom it tells (`notify`: "mailbox:PATH" or a web address, empty for
+    nobody), within what span ("14d") a case is decided and a decision can be appealed."""
+
+    notify: str = ""
+    decide_within: str = "14d"
+    appeal_within: str = "183d"
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One archive's settings, with the places DESIGN gives its parts.
 
@@ -110,6 +121,7 @@ class Config:
     embedded_licences: str = "verified"
     territory: str = ""
     limits: Limits = field(default_factory=Limits)
+    desk: DeskPolicy = field(default_factory=DeskPolicy)
 
     @property
     def database(self) -> Path:
@@ -171,6 +183,19 @@ class Config:
         return self.directory / ".lock-audit"
 
     @property
+    def desk_directory(self) -> Path:
+        return self.directory / "desk"
+
+    @property
+    def desk_lock(self) -> Path:
+        return self.directory / ".lock-desk"
+
+    @property
+    def tombstones_lock(self) -> Path:
+        """Its own, so that a takedown reaches the mirrors while an edition is built."""
+        return self.directory / ".lock-tombstones"
+
+    @property
     def publishing_lock(self) -> Path:
         """Its own, so that a takedown need not wait for an edition to be built."""
         return self.directory / ".lock-publishing"
@@ -219,6 +244,12 @@ def render_config(config: Config) -> str:
         f"embedded_licences = {toml_string(config.embedded_licences)}",
         "# The institution's country (ISO 3166-1), for what happens in its own house.",
         f"territory = {toml_string(config.territory)}",
+        "",
+        "[desk]",
+        '# Whom to tell of every step of a case: "mailbox:PATH" or "https://…".',
+        f"notify = {toml_string(config.desk.notify)}",
+        f"decide_within = {toml_string(config.desk.decide_within)}",
+        f"appeal_within = {toml_string(config.desk.appeal_within)}",
         "",
         "[limits]",
     ]
@@ -310,9 +341,31 @@ def _config_from(document: dict[str, Any], directory: Path, path: Path) -> Confi
         embedded_licences=policy,
         territory=_text(rights, "territory", path, default=""),
         limits=Limits(**limits),
+        desk=_desk_from(_table(document, "desk", path), path),
     )
     _check_roots(config.roots, path)
     return config
+
+
+def _desk_from(table: dict[str, Any], path: Path) -> DeskPolicy:
+    unknown = sorted(set(table) - set(DeskPolicy.__dataclass_fields__))
+    if unknown:
+        raise BadInput(
+            f"unknown setting {unknown[0]!r} of the desk",
+            where=str(path),
+            remedy=f"use {', '.join(DeskPolicy.__dataclass_fields__)}",
+        )
+    spans = {
+        name: written
+        for name in ("decide_within", "appeal_within")
+        if (written := _quantity(table, name, path, parse_span))
+    }
+    for name, written in spans.items():
+        if parse_span(written) > _SPAN_SECONDS_MAX:
+            raise BadInput(
+                f"{name} {written!r} is over a hundred years", where=str(path), remedy="shorten it"
+            )
+    return DeskPolicy(notify=_text(table, "notify", path, default=""), **spans)
 
 
 def _root_from(table: dict[str, Any], directory: Path, path: Path) -> Root:

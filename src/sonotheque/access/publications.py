@@ -16,6 +16,7 @@ from sonotheque.access.shelf import document, required_edition
 from sonotheque.errors import NotFound
 from sonotheque.model.identifiers import RecordingId
 from sonotheque.model.music import Recording
+from sonotheque.publication.tombstones import TOMBSTONES_NAME
 from sonotheque.store.clock import utc_now
 
 SHOWN_MAX = 200
@@ -89,4 +90,11 @@ def edition_document(room: InRoom, number: FromPath[int], name: FromPath[str]) -
     return Response(path.read_bytes(), media_type=media_type, headers=headers)
 
 
-HANDLERS = (editions_page, edition_page, edition_document)
+@route(f"/{TOMBSTONES_NAME}", http_method=_READ, include_in_schema=False, sync_to_thread=True)
+def tombstones(room: InRoom) -> Response[bytes]:
+    """The signed list that mirrors honour, as of now."""
+    note = room.shelf.tombstones(room.archive, utc_now())
+    return Response(note, media_type="text/plain", headers={"Cache-Control": "no-cache"})
+
+
+HANDLERS = (editions_page, edition_page, edition_document, tombstones)

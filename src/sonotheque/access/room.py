@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from litestar.di import NamedDependency
@@ -12,6 +13,7 @@ from sonotheque.access.rendering import Renderer, StaticFile
 from sonotheque.access.shelf import Shelf
 from sonotheque.archive import Archive
 from sonotheque.deposit.receipts import Receipts
+from sonotheque.desk.handling import Desk
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +25,16 @@ class Room:
     counting: Counting
     shelf: Shelf
     guard: Guard
+    desk: Desk
+    forms: Guard
+    """What each client sends to the desk in a day."""
     renderer: Renderer
     statics: dict[str, StaticFile]
+
+    @staticmethod
+    def seconds() -> float:
+        """The time by the clock of the guards, which never runs backwards."""
+        return time.monotonic()
 
 
 InRoom = NamedDependency[Room]

@@ -16,9 +16,12 @@ from litestar import Litestar
 
 from sonotheque.access.site import create_app
 from sonotheque.archive import open_archive
+from sonotheque.desk.handling import Desk
 from sonotheque.errors import BadInput, EnvironmentFailure
+from sonotheque.store.clock import utc_now
 
 _POLL_SECONDS = 0.02
+_TELL_SECONDS = 60
 
 
 def serve(
@@ -35,21 +38,36 @@ def serve(
     """
     port = _free_port(host, port)
     with open_archive(directory) as archive:
-        asyncio.run(_serve(create_app(archive), host, port, ready))
+        desk = Desk(archive)
+        desk.settle(utc_now())
+        asyncio.run(_serve(create_app(archive), desk, (host, port), ready))
 
 
-async def _serve(app: Litestar, host: str, port: int, ready: Callable[[str], None] | None) -> None:
+async def _serve(
+    app: Litestar, desk: Desk, address: tuple[str, int], ready: Callable[[str], None] | None
+) -> None:
+    host, port = address
     server = Server(app, address=host, port=port, interface=Interfaces.ASGI, log_enabled=False)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, server.stop)
     serving = asyncio.create_task(server.serve())
     answering = asyncio.create_task(_answers(host, port))
+    telling = asyncio.create_task(_tell(desk))
     done, _ = await asyncio.wait({serving, answering}, return_when=asyncio.FIRST_COMPLETED)
     if answering in done and ready:
         ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
     await serving
     answering.cancel()
+    telling.cancel()
+
+
+async def _tell(desk: Desk) -> None:
+    """Hand over, every minute, the notices that nobody took when they were made."""
+    while True:
+        await asyncio.sleep(_TELL_SECONDS)
+        if desk.outbox.waiting():
+            await asyncio.to_thread(desk.tell, utc_now())
 
 
 async def _answers(host: str, port: int) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+from sonotheque.archive import Archive
 from sonotheque.config import Config
 from sonotheque.errors import NotFound
 from sonotheque.publication.edition import TORRENT_NAMES, Edition, editions
 from sonotheque.publication.manifest import CONTENT_NAME, MANIFEST_NAME, NOTE_NAME
+from sonotheque.publication.tombstones import tombstones_of
 from sonotheque.store.signing import PUBLIC_KEY_NAME
 
 _MEDIA_TYPES = {
@@ -28,6 +30,8 @@ class Shelf:
         self._lock = threading.Lock()
         self._seen = -1
         self._editions: tuple[Edition, ...] = ()
+        self._listed: tuple[int, str, int] | None = None
+        self._tombstones = b""
 
     def editions(self) -> tuple[Edition, ...]:
         """Every edition, newest first; a new one is here as soon as it has its name."""
@@ -40,6 +44,18 @@ class Shelf:
                 self._editions = editions(self._config)
                 self._seen = changed
             return self._editions
+
+    def tombstones(self, archive: Archive, now: str) -> bytes:
+        """The signed list of what was published and may not be shared any more, made anew with
+        every entry of the ledger and every edition, and every minute: permissions end by day."""
+        published = self.editions()
+        key = (archive.ledger.size(), now[:16], len(published))
+        with self._lock:
+            if key != self._listed:
+                made = tombstones_of(archive, published, now)
+                self._tombstones = archive.signer.sign(made.text()).encode()
+                self._listed = key
+            return self._tombstones
 
 
 def required_edition(shelf: Shelf, number: int) -> Edition:

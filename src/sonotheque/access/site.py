@@ -19,6 +19,7 @@ from sonotheque import __version__
 from sonotheque.access import (
     api,
     audio,
+    claims,
     pages,
     publications,
     reference,
@@ -34,6 +35,7 @@ from sonotheque.access.room import InRoom, Room
 from sonotheque.access.shelf import Shelf
 from sonotheque.archive import Archive
 from sonotheque.deposit.receipts import Receipts
+from sonotheque.desk.handling import Desk
 from sonotheque.errors import NotFound, SonothequeError
 from sonotheque.rights.expression import RESERVED
 
@@ -84,6 +86,11 @@ def create_app(archive: Archive) -> Litestar:
             bytes_max=config.limits.reader_bytes_per_day,
             recordings_max=config.limits.reader_recordings_per_day,
         ),
+        desk=Desk(archive),
+        forms=Guard(
+            bytes_max=claims.FORMS_PER_DAY * claims.FORM_BYTES,
+            recordings_max=claims.FORMS_PER_DAY,
+        ),
         renderer=Renderer(config, statics),
         statics=statics,
     )
@@ -94,6 +101,7 @@ def create_app(archive: Archive) -> Litestar:
             *publications.HANDLERS,
             *audio.HANDLERS,
             *reference.HANDLERS,
+            *claims.HANDLERS,
             *transparency.HANDLERS,
             *reservations.HANDLERS,
             static,

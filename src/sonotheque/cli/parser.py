@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 from sonotheque import __version__
+from sonotheque.cli.desk_parser import add_desk
 from sonotheque.errors import BadInput
 from sonotheque.model.music import SOURCE_KINDS
 from sonotheque.model.procedures import Procedure, Step
@@ -195,12 +196,25 @@ def _rights(commands: _Commands) -> _Commands:
     read.add_argument(
         "--party", default="", metavar="DPID", help="whom the archive is to the sender"
     )
+    refuse = _command(actions, "refuse", "rights:refuse", "enter a no to some uses")
+    refuse.add_argument("which", metavar="ID")
+    _said_by(refuse)
+    refuse.add_argument(
+        "--use",
+        action="append",
+        required=True,
+        choices=[use.value for use in Use],
+        metavar="USE",
+        dest="uses",
+        help=f"repeatable: {', '.join(Use)}",
+    )
     takedown = _command(actions, "takedown", "rights:takedown", "suspend every use but keeping it")
     takedown.add_argument("which", metavar="ID")
     _said_by(takedown)
     revoke = _command(actions, "revoke", "rights:revoke", "take back an entry")
     revoke.add_argument("statement", metavar="STATEMENT", type=_positive)
     _said_by(revoke)
+    add_desk(actions, _command)
     return actions
 
 
@@ -377,6 +391,12 @@ def _publishing(commands: _Commands) -> None:
     mirror.add_argument("--to", required=True, metavar="DIR", type=Path)
     mirror.add_argument(
         "--peer", metavar="HOST:PORT", help="fetch the content by torrent from here"
+    )
+    mirror.add_argument(
+        "--tombstones",
+        default="",
+        metavar="FILE|URL",
+        help="the archive's list of what was withdrawn; default: the one beside the edition",
     )
     mirror.add_argument("--key", metavar="KEY", help="the archive's public key, had from elsewhere")
     seed = _command(commands, "seed", "publishing:seed", "offer the newest edition by torrent")

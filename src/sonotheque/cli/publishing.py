@@ -56,7 +56,7 @@ def select(arguments: Namespace) -> Answer:
 
 
 def publish(arguments: Namespace) -> Answer:
-    from sonotheque.publication import edition
+    from sonotheque.publication import edition, tombstones
 
     now = utc_now()
     with archives.open_archive(arguments.archive) as archive:
@@ -74,6 +74,7 @@ def publish(arguments: Namespace) -> Answer:
             return Answer(plan, "\n".join(lines))
         with progress(publish="copying", verify="hashing torrents") as show:
             built = edition.build_edition(archive, plan, now, progress=show)
+        tombstones.publish_tombstones(archive, utc_now())
     v1, v2 = built.torrents
     lines = [
         f"Edition {built.number}: {len(built.recordings)} recordings,"
@@ -87,19 +88,37 @@ def publish(arguments: Namespace) -> Answer:
 
 
 def mirror(arguments: Namespace) -> Answer:
-    from sonotheque.publication.mirror import mirror_edition
+    from sonotheque.publication.mirror import honour, mirror_edition
     from sonotheque.store.signing import parse_verifier
 
     verifier = parse_verifier(arguments.key) if arguments.key else None
     peer = _peer(arguments.peer) if arguments.peer else None
-    with progress(torrent="fetching") as show:
-        made = mirror_edition(
-            arguments.source, arguments.to, verifier=verifier, peer=peer, progress=show
-        )
+    listed = arguments.tombstones
+    if arguments.to.exists():
+        made = honour(arguments.source, arguments.to, verifier=verifier, tombstones=listed)
+    else:
+        with progress(torrent="fetching") as show:
+            made = mirror_edition(
+                arguments.source,
+                arguments.to,
+                verifier=verifier,
+                peer=peer,
+                tombstones=listed,
+                progress=show,
+            )
     lines = [
         f"Edition {made.edition} is mirrored in {made.directory}: {made.file_count} files,"
         f" {text.size(made.byte_count)}, every digest holds."
     ]
+    if not made.tombstones_at:
+        lines.append("No list of tombstones was found: give --tombstones FILE or its address.")
+    elif made.withheld:
+        lines.append(
+            f"{len(made.withheld)} of its recordings were withdrawn (list of"
+            f" {made.tombstones_at[:10]}) and are not kept:"
+        )
+        lines += [f"  {recording}" for recording in made.withheld[:_SHOWN_MAX]]
+    lines += [f"  removed {path}" for path in made.removed[:_SHOWN_MAX]]
     if verifier is None:
         lines.append("Give --key to know whose it is: the key beside an edition proves nothing.")
     return Answer(made, "\n".join(lines))

@@ -1,4 +1,4 @@
-"""The commands about rights: show, decide, grant, claim, notice, takedown, revoke, erase."""
+"""The commands about rights: show, decide, and those that enter something or erase it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sonotheque.archive import Archive
 from sonotheque.cli import text
 from sonotheque.cli.answer import Answer
 from sonotheque.cli.finding import wanted
-from sonotheque.errors import BadInput
+from sonotheque.errors import BadInput, NotFound, SonothequeError
 from sonotheque.model.identifiers import RecordingId, Sha512
 from sonotheque.model.procedures import Procedure, Step, TermFacts
 from sonotheque.model.terms import KEEPING, Basis, Kind, Layer, Statement, Status, Use
@@ -38,7 +38,7 @@ class Erased:
 def show(arguments: Namespace) -> Answer:
     with archives.open_archive(arguments.archive) as archive:
         if arguments.which:
-            entries = archive.ledger.statements_about(_one(archive, arguments.which))
+            entries = archive.ledger.statements_about(one(archive, arguments.which))
         else:
             entries = tuple(archive.ledger.statements())
         shown = [archive.commitments.shown(entry) for entry in entries]
@@ -48,7 +48,7 @@ def show(arguments: Namespace) -> Answer:
 
 def decide(arguments: Namespace) -> Answer:
     with archives.open_archive(arguments.archive) as archive:
-        recording = _one(archive, arguments.which)
+        recording = one(archive, arguments.which)
         use, at = Use(arguments.use), _moment(arguments.at)
         territory = parse_territory(arguments.territory) if arguments.territory else None
         decision = archive.decide(recording, use, at, territory)
@@ -67,7 +67,7 @@ def claim(arguments: Namespace) -> Answer:
 def notice(arguments: Namespace) -> Answer:
     with archives.open_archive(arguments.archive) as archive:
         entry = Statement(
-            recording=_one(archive, arguments.which),
+            recording=one(archive, arguments.which),
             kind=Kind.NOTICE,
             uses=(),
             status=Status.VERIFIED,
@@ -83,10 +83,32 @@ def notice(arguments: Namespace) -> Answer:
 
 def takedown(arguments: Namespace) -> Answer:
     with archives.open_archive(arguments.archive) as archive:
+        try:
+            recording = one(archive, arguments.which)
+        except NotFound as error:
+            raise NotFound(
+                "is neither held nor listed here, so there is nothing to take down",
+                where=error.where,
+                remedy="look with `sonotheque find`; keep the letter: what was never here has no"
+                " entry, and is asked about when it is deposited",
+            ) from error
         entry = Statement(
-            recording=_one(archive, arguments.which),
+            recording=recording,
             kind=Kind.TAKEDOWN,
             uses=tuple(use for use in Use if use not in KEEPING),
+            status=Status.VERIFIED,
+            at=utc_now(),
+            **_said(arguments),
+        )
+        return _append(archive, entry, private=arguments.private)
+
+
+def refuse(arguments: Namespace) -> Answer:
+    with archives.open_archive(arguments.archive) as archive:
+        entry = Statement(
+            recording=one(archive, arguments.which),
+            kind=Kind.REFUSAL,
+            uses=tuple(map(Use, dict.fromkeys(arguments.uses))),
             status=Status.VERIFIED,
             at=utc_now(),
             **_said(arguments),
@@ -157,7 +179,7 @@ def _permit(arguments: Namespace, status: Status) -> Answer:
     basis = Basis(arguments.basis) if arguments.basis else licence.basis if licence else None
     with archives.open_archive(arguments.archive) as archive:
         entry = Statement(
-            recording=_one(archive, arguments.which),
+            recording=one(archive, arguments.which),
             kind=Kind.GRANT,
             uses=tuple(map(Use, arguments.uses)) or (licence.uses if licence else ()),
             status=status,
@@ -187,6 +209,7 @@ def _append(archive: Archive, entry: Statement, *, private: bool) -> Answer:
         )
     (appended,) = archive.ledger.append([entry])
     text.tell_away(archive.ledger.witnesses.away)
+    _tell_mirrors(archive)
     decisions = archive.decisions(entry.recording, utc_now())
     shown = archive.commitments.shown(appended)
     lines = [f"Entered as number {appended.id}:", text.statement(shown), "From now on:"]
@@ -194,7 +217,20 @@ def _append(archive: Archive, entry: Statement, *, private: bool) -> Answer:
     return Answer({"statement": appended, "decisions": decisions}, "\n".join(lines))
 
 
-def _one(archive: Archive, which: str) -> RecordingId:
+def _tell_mirrors(archive: Archive) -> None:
+    """Bring the list that mirrors honour up to date; the entry holds whatever becomes of that."""
+    if not archive.config.editions.exists():
+        return
+    from sonotheque.publication.tombstones import publish_tombstones
+
+    try:
+        publish_tombstones(archive, utc_now())
+    except SonothequeError as error:
+        text.tell(f"The entry holds, but the list for mirrors is not up to date: {error.line()}")
+
+
+def one(archive: Archive, which: str) -> RecordingId:
+    """The one recording that `which` names. Raises BadInput where it names several."""
     found = wanted(archive, which)
     if len(found) > 1:
         raise BadInput(

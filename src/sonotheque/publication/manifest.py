@@ -120,15 +120,24 @@ def read_note(directory: Path, verifier: signing.Verifier) -> Note:
         raise _unreadable(path) from error
 
 
-def verify_content(directory: Path, verifier: signing.Verifier) -> Manifest:
+def read_signed_manifest(directory: Path, note: Note) -> Manifest:
+    """The manifest of the edition in `directory`, which is the one that `note` names. Raises
+    Corrupt."""
+    _check(directory / CONTENT_NAME, MANIFEST_NAME, note.manifest_sha512)
+    return read_manifest(directory)
+
+
+def verify_content(
+    directory: Path, verifier: signing.Verifier, withheld: frozenset[RecordingId] = frozenset()
+) -> Manifest:
     """Check the signature, the manifest's digest and every file of the content against it.
 
     Raises Corrupt, naming the file, where a byte differs, a file is missing or one is too many.
+    The files of recordings that are `withheld` may be missing.
     """
     note = read_note(directory, verifier)
     content = directory / CONTENT_NAME
-    _check(content, MANIFEST_NAME, note.manifest_sha512)
-    manifest = read_manifest(directory)
+    manifest = read_signed_manifest(directory, note)
     listed = {file.path: file.sha512 for file in manifest.files} | {
         MANIFEST_NAME: note.manifest_sha512
     }
@@ -141,8 +150,10 @@ def verify_content(directory: Path, verifier: signing.Verifier) -> Manifest:
         raise Corrupt(
             "is not in the manifest", where=str(content / strange[0]), remedy="do not trust it"
         )
+    gone = {item.path for item in manifest.recordings if item.recording in withheld} - found
     for path, sha512 in listed.items():
-        _check(content, path, sha512)
+        if path not in gone:
+            _check(content, path, sha512)
     return manifest
 
 

@@ -80,6 +80,23 @@ def replace(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     sync_directory(path.parent)
 
 
+def append_line(path: Path, line: bytes, *, mode: int = 0o644) -> None:
+    """Add `line`, which holds no line break, to the file `path`, and sync it; a line that a process
+    that died left unended is ended first. One writer at a time is the caller's business."""
+    with _reported(path):
+        made = not path.exists()
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, mode)
+        try:
+            size = os.fstat(descriptor).st_size
+            torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+            _write_all(descriptor, (b"\n" if torn else b"") + line + b"\n")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    if made:
+        sync_directory(path.parent)
+
+
 def leftovers(directory: Path) -> list[Path]:
     """What `replace` left in `directory` when its process died."""
     with _reported(directory), contextlib.suppress(FileNotFoundError, NotADirectoryError):

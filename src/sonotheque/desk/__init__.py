@@ -1,0 +1,1 @@
+"""The desk: what people ask of the archive about their recordings, case by case."""
