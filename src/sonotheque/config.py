@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from sonotheque.errors import BadInput, NotFound
 from sonotheque.quantities import parse_rate, parse_span
+from sonotheque.toml import quantity_of, table_of, tables_of, text_of, toml_string
 
 CONFIG_NAME = "archive.toml"
 _SPAN_SECONDS_MAX = 100 * 366 * 86_400
@@ -273,20 +273,7 @@ def render_config(config: Config) -> str:
             for name in ("audit_within", "audit_rate")
             if (value := getattr(root, name))
         ]
-    for one in config.attestations:
-        lines += [
-            "",
-            "[[attestation]]",
-            f"criterion = {toml_string(one.criterion)}",
-            f"by = {toml_string(one.by)}",
-            f"on = {one.on}",
-            f"statement = {toml_string(one.statement)}",
-        ]
-    for witness in config.witnesses:
-        lines += ["", "[[witness]]", f"url = {toml_string(witness.url)}"]
-        lines += [f"key = {toml_string(witness.key)}"]
-    for log in config.witnessed:
-        lines += ["", "[[witnessed]]", f"key = {toml_string(log.key)}"]
+    lines += _listed_lines(config)
     text = "\n".join(lines) + "\n"
     path = config.directory / CONFIG_NAME
     try:
@@ -301,11 +288,24 @@ def render_config(config: Config) -> str:
     return text
 
 
+def _listed_lines(config: Config) -> Iterator[str]:
+    for one in config.attestations:
+        yield from ("", "[[attestation]]", f"criterion = {toml_string(one.criterion)}")
+        yield f"by = {toml_string(one.by)}"
+        yield f"on = {one.on}"
+        yield f"statement = {toml_string(one.statement)}"
+    for witness in config.witnesses:
+        yield from ("", "[[witness]]", f"url = {toml_string(witness.url)}")
+        yield f"key = {toml_string(witness.key)}"
+    for log in config.witnessed:
+        yield from ("", "[[witnessed]]", f"key = {toml_string(log.key)}")
+
+
 def _config_from(document: dict[str, Any], directory: Path, path: Path) -> Config:
-    archive = _table(document, "archive", path)
-    rights = _table(document, "rights", path)
-    limits = _table(document, "limits", path)
-    policy = _text(rights, "embedded_licences", path, default="verified")
+    archive = table_of(document, "archive", path)
+    rights = table_of(document, "rights", path)
+    limits = table_of(document, "limits", path)
+    policy = text_of(rights, "embedded_licences", path, default="verified")
     if policy not in ("verified", "claimed"):
         raise BadInput(
             f"embedded_licences is {policy!r}",
@@ -326,22 +326,24 @@ def _config_from(document: dict[str, Any], directory: Path, path: Path) -> Confi
             )
     config = Config(
         directory=directory,
-        name=_text(archive, "name", path),
-        mandate=_text(archive, "mandate", path),
-        contact=_text(archive, "contact", path, default=""),
-        roots=tuple(_root_from(root, directory, path) for root in _tables(document, "root", path)),
-        attestations=tuple(
-            _attestation_from(one, path) for one in _tables(document, "attestation", path)
+        name=text_of(archive, "name", path),
+        mandate=text_of(archive, "mandate", path),
+        contact=text_of(archive, "contact", path, default=""),
+        roots=tuple(
+            _root_from(root, directory, path) for root in tables_of(document, "root", path)
         ),
-        witnesses=tuple(_witness_from(one, path) for one in _tables(document, "witness", path)),
+        attestations=tuple(
+            _attestation_from(one, path) for one in tables_of(document, "attestation", path)
+        ),
+        witnesses=tuple(_witness_from(one, path) for one in tables_of(document, "witness", path)),
         witnessed=tuple(
             Witnessed(key=_key_from(one, "witnessed", ("key",), path))
-            for one in _tables(document, "witnessed", path)
+            for one in tables_of(document, "witnessed", path)
         ),
         embedded_licences=policy,
-        territory=_text(rights, "territory", path, default=""),
+        territory=text_of(rights, "territory", path, default=""),
         limits=Limits(**limits),
-        desk=_desk_from(_table(document, "desk", path), path),
+        desk=_desk_from(table_of(document, "desk", path), path),
     )
     _check_roots(config.roots, path)
     return config
@@ -358,14 +360,14 @@ def _desk_from(table: dict[str, Any], path: Path) -> DeskPolicy:
     spans = {
         name: written
         for name in ("decide_within", "appeal_within")
-        if (written := _quantity(table, name, path, parse_span))
+        if (written := quantity_of(table, name, path, parse_span))
     }
     for name, written in spans.items():
         if parse_span(written) > _SPAN_SECONDS_MAX:
             raise BadInput(
                 f"{name} {written!r} is over a hundred years", where=str(path), remedy="shorten it"
             )
-    return DeskPolicy(notify=_text(table, "notify", path, default=""), **spans)
+    return DeskPolicy(notify=text_of(table, "notify", path, default=""), **spans)
 
 
 def _root_from(table: dict[str, Any], directory: Path, path: Path) -> Root:
@@ -384,13 +386,13 @@ def _root_from(table: dict[str, Any], directory: Path, path: Path) -> Root:
             remedy='write path = "…" for a directory, url = "s3://bucket/prefix" for a bucket',
         )
     root = Root(
-        name=_text(table, "name", path),
-        path=directory / _text(table, "path", path) if "path" in table else None,
-        url=_text(table, "url", path).rstrip("/") if "url" in table else "",
-        audit_within=_quantity(table, "audit_within", path, parse_span),
-        audit_rate=_quantity(table, "audit_rate", path, parse_rate),
+        name=text_of(table, "name", path),
+        path=directory / text_of(table, "path", path) if "path" in table else None,
+        url=text_of(table, "url", path).rstrip("/") if "url" in table else "",
+        audit_within=quantity_of(table, "audit_within", path, parse_span),
+        audit_rate=quantity_of(table, "audit_rate", path, parse_rate),
         **{
-            name: _text(table, name, path, default="")
+            name: text_of(table, name, path, default="")
             for name in ("endpoint", "location", "threat", "medium")
         },
     )
@@ -419,13 +421,13 @@ def _attestation_from(table: dict[str, Any], path: Path) -> Attestation:
         )
     return Attestation(
         on=day.isoformat(),
-        **{name: _text(table, name, path) for name in ("criterion", "by", "statement")},
+        **{name: text_of(table, name, path) for name in ("criterion", "by", "statement")},
     )
 
 
 def _witness_from(table: dict[str, Any], path: Path) -> Witness:
     key = _key_from(table, "witness", ("url", "key"), path)
-    url = _text(table, "url", path).rstrip("/")
+    url = text_of(table, "url", path).rstrip("/")
     if not _WEB.fullmatch(url):
         raise BadInput(
             f"{url!r} is no address of a witness",
@@ -443,7 +445,7 @@ def _key_from(table: dict[str, Any], name: str, known: tuple[str, ...], path: Pa
             where=str(path),
             remedy=f"use {', '.join(known)}",
         )
-    key = _text(table, "key", path)
+    key = text_of(table, "key", path)
     if not _KEY.fullmatch(key):
         raise BadInput(
             f"{key[:60]!r} is no public key", where=str(path), remedy='write key = "NAME+HASH+KEY"'
@@ -472,50 +474,6 @@ def _check_roots(roots: tuple[Root, ...], path: Path) -> None:
             where=str(path),
             remedy="give each a directory of its own, best on a disk of its own",
         )
-
-
-def _table(document: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
-    table = document.get(name, {})
-    if not isinstance(table, dict):
-        raise BadInput(f"{name} is not a table", where=str(path), remedy=f"write [{name}]")
-    return table
-
-
-def _tables(document: dict[str, Any], name: str, path: Path) -> list[dict[str, Any]]:
-    tables = document.get(name, [])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise BadInput(
-            f"{name} is not a list of tables", where=str(path), remedy=f"write [[{name}]]"
-        )
-    return tables
-
-
-def _text(table: dict[str, Any], name: str, path: Path, default: str | None = None) -> str:
-    value = table.get(name, default)
-    if not isinstance(value, str) or (default is None and not value.strip()):
-        raise BadInput(
-            f"{name} is missing or not text", where=str(path), remedy=f'write {name} = "…"'
-        )
-    return value
-
-
-def _quantity(table: dict[str, Any], name: str, path: Path, parse: Callable[[str], int]) -> str:
-    """A span or a rate as it is written, once it can be read; "" where it is left out."""
-    written = _text(table, name, path, default="")
-    try:
-        if written:
-            parse(written)
-    except BadInput as error:
-        raise BadInput(
-            f"{name} {written!r} {error.what}", where=str(path), remedy=error.remedy
-        ) from error
-    return written
-
-
-def toml_string(text: str) -> str:
-    """`text` as a basic string of TOML."""
-    # A JSON string is a TOML basic string, but for DEL, which TOML wants escaped.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
 def _place_lines(root: Root, directory: Path) -> Iterator[str]:

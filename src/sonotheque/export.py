@@ -26,7 +26,6 @@ from pathlib import Path
 import msgspec
 
 from sonotheque.archive import Archive
-from sonotheque.config import toml_string
 from sonotheque.errors import BadInput, Corrupt, EnvironmentFailure, NotFound, Refused, one_line
 from sonotheque.model.holdings import HeldFile, Holding
 from sonotheque.model.identifiers import (
@@ -42,6 +41,7 @@ from sonotheque.model.terms import KEEPING, Answer, Basis, Decision, Kind, State
 from sonotheque.rights.decision import standing, without_clocks
 from sonotheque.rights.periods import NOT_YET
 from sonotheque.store import files
+from sonotheque.toml import toml_string
 from sonotheque.vault import ocfl, premis
 from sonotheque.vault.objects import AGENT
 from sonotheque.vault.replicas import read_holding

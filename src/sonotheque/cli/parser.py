@@ -196,6 +196,12 @@ def _rights(commands: _Commands) -> _Commands:
     read.add_argument(
         "--party", default="", metavar="DPID", help="whom the archive is to the sender"
     )
+    _restrictions(actions)
+    add_desk(actions, _command)
+    return actions
+
+
+def _restrictions(actions: _Commands) -> None:
     refuse = _command(actions, "refuse", "rights:refuse", "enter a no to some uses")
     refuse.add_argument("which", metavar="ID")
     _said_by(refuse)
@@ -214,8 +220,6 @@ def _rights(commands: _Commands) -> _Commands:
     revoke = _command(actions, "revoke", "rights:revoke", "take back an entry")
     revoke.add_argument("statement", metavar="STATEMENT", type=_positive)
     _said_by(revoke)
-    add_desk(actions, _command)
-    return actions
 
 
 def _proofs(actions: _Commands) -> None:
