@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,16 @@ def room(deposited: ReadingRoom) -> ReadingRoom:
     """The shared reading room, with a visitor who has no cookies."""
     deposited.client.cookies.clear()
     return deposited
+
+
+@pytest.fixture
+def room_apart(deposited: ReadingRoom, tmp_path: Path) -> Iterator[ReadingRoom]:
+    """A copy of the shared reading room, for what changes more than it takes back."""
+    directory = shutil.copytree(deposited.archive.config.directory, tmp_path / "archive")
+    with archives.open_archive(directory) as archive:
+        app = create_app(archive)
+        with TestClient(app) as client:
+            yield replace(deposited, archive=archive, app=app, client=client)
 
 
 @pytest.fixture

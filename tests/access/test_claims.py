@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +28,11 @@ FIELDS = {
     "said": "I played it.\nAt home.",
     "faith": "yes",
 }
+
+
+@pytest.fixture
+def room(room_apart: Any) -> Any:
+    return room_apart
 
 
 @pytest.fixture
@@ -131,4 +135,3 @@ def test_the_pages_are_there_in_both_languages(room: Any, visitor: Any) -> None:
     for use in ("mine", "train-ai", "train-generative-ai"):
         assert re.search(rf'name="use-{use}" value="no" checked', text)
         assert not re.search(rf'name="use-{use}" value="yes" checked', text)
-    assert Path(room.archive.config.desk_directory).stat()
