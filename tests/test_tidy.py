@@ -58,6 +58,7 @@ OF_NO_ONE_MODULE = {
     "tests/rights/test_rollback.py": "the ledger, after it came back from an older copy",
     "tests/test_docs.py": "the handbook and the command line",
     "tests/vault/test_radosgw.py": "storage roots on Ceph",
+    "tests/access/test_browser.py": "the artist's path, in a browser",
     "tests/vault/test_killed.py": "audits, killed anywhere",
     "tests/decades/test_decade.py": "the vault, over ten simulated years",
 }
