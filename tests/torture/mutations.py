@@ -232,6 +232,11 @@ def _exporting(scene: Scene) -> Work:
     return commands(Ways("export", days=2), [("export", recording, *words)])
 
 
+def _rotating(scene: Scene) -> Work:
+    words = ("--archive", str(scene.archive))
+    return commands(Ways("rotate", days=2), [("rights", "rotate-key", *words)])
+
+
 def run(seed: int, _number: int, base: Path, only: tuple[str, str] = ("", "")) -> Tally:
     """Leave out every sync of the write path, each alone, or the one that `only` names."""
     tally = Tally()
@@ -247,7 +252,7 @@ def run(seed: int, _number: int, base: Path, only: tuple[str, str] = ("", "")) -
         if kind == "version":
             works += [_primitives(disk.place), _together(disk.place)]
             works += [_settling(scene, version=version) for version in (False, True)]
-            works += [_rebuilding(scene), _exporting(scene)]
+            works += [_rebuilding(scene), _exporting(scene), _rotating(scene)]
             tally.add(_without_full_sync(disk, scene, only[1]))
         for work in works:
             noticed = {s: _notice(tally, disk, s, work, reached) for s in left}
