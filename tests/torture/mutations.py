@@ -173,6 +173,7 @@ def _primitives(place: Path) -> Work:
         files.sync_file(base / "other")
         files.sync_directory(base)
         files.move(base / "new", base / "a" / "moved")
+        files.append_line(base / "a" / "lines", b"one")
 
     return work
 
