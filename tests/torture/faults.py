@@ -46,7 +46,8 @@ def run(seed: int, number: int, base: Path, only: tuple[str, str] = ("", "")) ->
             ran = tracing.failing(case.scene.work(1), case.call, error, on=on)
             tally.counts[f"faults: {error} {'from then on' if on else 'once'}"] += 1
             tally.counts[f"faults: {error} at {case.call.name}"] += 1
-            wrong = _answer(ran, error) or recover(case.scene, ran.said, validated)
+            opening = case.call.name in OPENING
+            wrong = _answer(ran, error, opening=opening) or recover(case.scene, ran.said, validated)
             tally.failures += [f"faults: {error}{'+' * on}: {line} {case}" for line in wrong[:1]]
         tally.tell("faults: calls", number)
     if not only[1]:
@@ -63,17 +64,19 @@ def _faults(case: Case) -> Iterator[tuple[str, bool]]:
             yield error, case.call.name not in OPENING and chance.random() < 0.5
 
 
-def _answer(ran: Ran, error: str) -> list[str]:
-    """What is wrong with how the command answered: done, or one line that says what, exit 3."""
+def _answer(ran: Ran, error: str, *, opening: bool = False) -> list[str]:
+    """What is wrong with how the command answered: done, or one line that says what, exit 3.
+
+    What the archive keeps and cannot be read is damage to it, where the call was `opening` a file:
+    then the answer may be no, in one line or among what an audit found.
+    """
     if ran.problem or ran.signal or not ran.said:
         return [f"it ended by {ran.signal or ran.problem or 'nothing'}"]
     said = ran.said[0]
     line = said.error.strip()
-    # What the archive keeps and cannot be read is damage to it, and the answer is no: in one line,
-    # or among what an audit found.
     found = "audit" in said.words and said.document is not None and said.document["wrong"]
     told = found or ("cannot be read" in line and "audit --heal" in line)
-    is_damage = said.code == CORRUPT and told
+    is_damage = opening and said.code == CORRUPT and told
     if said.code == 0 or is_damage:
         return []
     if said.code != ENVIRONMENT or said.document is not None:

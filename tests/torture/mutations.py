@@ -30,7 +30,7 @@ from sqlalchemy import Engine, event
 import ext4
 import scenes
 import sonotheque
-from commands import Ways, commands, fork, say
+from commands import Ran, Ways, commands, fork, say
 from criteria import tree_digest, valid
 from power import missing, stage, until_said
 from recovery import recover
@@ -271,6 +271,7 @@ def _notice(tally: Tally, disk: ext4.Disk, site: Site, work: Work, reached: set[
             with disk.mounted() as place:
                 ran = fork(_cutting_at(site, occasion, place, work, leave_out=leave_out))
             if ran.promise is None:
+                _raise_where_it_failed(ran)
                 return False
             reached.add(site)
             path, promised, of_all = ran.promise
@@ -287,6 +288,15 @@ def _notice(tally: Tally, disk: ext4.Disk, site: Site, work: Work, reached: set[
             tally.failures.append(f"mutation rule: done, and yet not on the disk: {site}")
             return True
     return False
+
+
+def _raise_where_it_failed(ran: Ran) -> None:
+    """A command that failed shows nothing of a sync, whatever it left on the disk."""
+    if ran.problem:
+        raise RuntimeError(ran.problem)
+    for said in ran.said:
+        if said.code:
+            raise RuntimeError(f"{' '.join(said.words)}: exit {said.code}: {said.error}")
 
 
 def _without_full_sync(disk: ext4.Disk, scene: Scene, only: str) -> Tally:
@@ -357,8 +367,7 @@ def _with_and_without(
         for made in ("primitives", "exported"):
             shutil.rmtree(scene.base / made, ignore_errors=True)
         ran = fork(partial(watch, scene, left_out, *arguments))
-        if ran.problem:
-            raise RuntimeError(ran.problem)
+        _raise_where_it_failed(ran)
         yield ran.result
     if ran.result:
         raise RuntimeError(f"the simulated disk cries wolf: {ran.result[0]}")
