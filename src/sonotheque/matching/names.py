@@ -15,7 +15,7 @@ _GUESTS = re.compile(r"[\s(\[]+(?:feat|ft|featuring)(?:\.\s*|\s+)\S.*$")
 _BRACKETED = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
 _AFTER_DASH = re.compile(r"\s[-–—]\s+(.*)$")
 
-_VERSIONS = {
+VERSIONS = {
     "live": "live|unplugged|en vivo|en direct|en public|in concert|en concert|ao vivo|dal vivo",
     "remix": "remix|rmx|mix|rework|bootleg|mashup|dub",
     "instrumental": "instrumental|instrumentale|backing track|karaoke|minus one",
@@ -26,7 +26,7 @@ _VERSIONS = {
     "cover": "cover|tribute|in the style of",
 }
 _VERSION_PATTERNS = {
-    version: re.compile(rf"\b(?:{words})\b") for version, words in _VERSIONS.items()
+    version: re.compile(rf"\b(?:{words})\b") for version, words in VERSIONS.items()
 }
 
 
