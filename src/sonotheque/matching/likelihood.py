@@ -1,6 +1,6 @@
 """How probable it is that two rows are one recording: the model of Fellegi and Sunter, learnt.
 
-A pair of rows is compared in eight ways, each with a few levels. How often a level comes among pairs
+A pair of rows is compared in ten ways, each with a few levels. How often a level comes among pairs
 that are one recording (m) and among the others (u) gives its weight, log2(m/u) in bits; the weights
 and the prior add up to the odds (I. P. Fellegi and A. B. Sunter, *A Theory for Record Linkage*,
 JASA 64, 1969). m, u and the prior are learnt without labels by expectation maximisation (W. E.
@@ -37,13 +37,15 @@ UNSAID = "unsaid"
 """A level that weighs nothing: one of the two rows does not say."""
 
 COMPARISONS: dict[str, tuple[str, ...]] = {
-    "title": ("same", "one qualified", "qualified otherwise", "near", "other"),
+    "title": ("same", "one qualified", "one more qualified", "near", "other"),
     "artist": ("same", "one within the other", "near", "other", UNSAID),
     "duration": ("within 1 s", "within 3 s", "further", UNSAID),
     "isrc": ("same", "other", UNSAID),
     "album": ("same, of one source", "same, of two sources", "other", UNSAID),
     "year": ("same", "next", "other", UNSAID),
     "remaster": ("alike", "one of the two"),
+    "stage": ("alike", "on one live album"),
+    "source": ("one recording to it", "two recordings to it", "on one release", UNSAID),
     "crowd": ("2 rows", "to 4 rows", "to 16 rows", "to 64 rows", "to 256 rows", "more rows"),
 }
 """The comparisons and their levels, in the order of linkage.sql, step `compare`. `crowd` is how many
@@ -59,9 +61,13 @@ _M_FIRST: dict[str, tuple[float, ...]] = {
     "album": (0.1, 0.2, 0.7, 0),
     "year": (0.5, 0.1, 0.4, 0),
     "remaster": (0.95, 0.05),
+    "stage": (0.98, 0.02),
+    "source": (0.6, 0.2, 0.2, 0),
     "crowd": (1 / 6,) * 6,
 }
-"""What is believed of pairs that are one recording before any was seen."""
+"""What is believed of pairs that are one recording before any was seen; of a crowd, nothing."""
+_NEVER_FOR = ("title", "artist", "duration", "isrc", "remaster", "stage")
+"""Their last level that says something is never evidence for, however rare it is."""
 _U_OF_ISRC: dict[str, tuple[float, ...]] = {
     "title": (0.005, 0.005, 0.005, 0.005, 0.98),
     "artist": (0.3, 0.05, 0.02, 0.63, 0),
@@ -143,14 +149,14 @@ def learn(route: Route, seen: Patterns) -> Weights:
     belief = [np.array(_M_FIRST[name]) * _BELIEF_PAIRS for name in _NAMES]
     doubt = [np.ones(size) for size in _SIZES]
     if route is Route.ISRC:
-        for name, shares in _U_OF_ISRC.items():
-            doubt[_NAMES.index(name)] = np.array(shares) * _BELIEF_PAIRS
+        doubt = [np.array(_U_OF_ISRC.get(name, _M_FIRST[name])) * _BELIEF_PAIRS for name in _NAMES]
     # Before any was told from the others, all are the others; but for those that share an ISRC.
     u = [
         _shares(np.bincount(levels[:, place], pairs, size) * (route is not Route.ISRC) + one, name)
         for place, (size, one, name) in enumerate(zip(_SIZES, doubt, _NAMES, strict=True))
     ]
     m = [_shares(one, name) for one, name in zip(belief, _NAMES, strict=True)]
+    m[-1] = u[-1]
     prior = _PRIOR_FIRST[route]
     for _ in range(_ROUNDS_MAX):
         weights = _weights(prior, m, u, seen)
@@ -158,6 +164,7 @@ def learn(route: Route, seen: Patterns) -> Weights:
         matched, others = pairs * chance, pairs * (1 - chance)
         before = prior
         prior = (matched.sum() + 10 * _PRIOR_FIRST[route]) / (pairs.sum() + 10)
+        belief[-1] = u[-1] * _BELIEF_PAIRS
         for place, (size, name) in enumerate(zip(_SIZES, _NAMES, strict=True)):
             among_matched = np.bincount(levels[:, place], matched, size)
             among_others = np.bincount(levels[:, place], others, size)
@@ -193,7 +200,11 @@ def _weights(prior: float, m: list[Floats], u: list[Floats], seen: Patterns) -> 
     for name, ours, theirs in zip(_NAMES, m, u, strict=True):
         is_said = theirs > 0
         ratio = np.where(is_said, ours, 1.0) / np.where(is_said, theirs, 1.0)
-        bits[name] = tuple(float(one) for one in np.log2(ratio))
+        weights = np.log2(ratio)
+        if name in _NEVER_FOR:
+            last = np.flatnonzero(is_said)[-1]
+            weights[last] = min(weights[last], 0)
+        bits[name] = tuple(float(one) for one in weights)
     judged = len(seen.judged[1]) if seen.judged else 0
     prior = min(max(float(prior), 1e-9), 1 - 1e-9)
     return Weights(prior, bits, int(seen.pairs.sum()), judged)

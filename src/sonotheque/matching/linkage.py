@@ -72,7 +72,7 @@ class _Way:
 _NEARBY = "b.duration_ms - a.duration_ms <= 2000"
 _WAYS = (
     _Way("isrc", Route.ISRC, "block", "true", 64),
-    _Way("names", Route.ARTIST, "hash(block, title)", "true", 64),
+    _Way("names", Route.ARTIST, "CASE WHEN title <> '' THEN hash(block, title) END", "true", 64),
     _Way(
         "artist",
         Route.ARTIST,
@@ -184,8 +184,8 @@ def read_links_summary(directory: Path) -> LinkSummary:
 
 def prepare(engine: Engine) -> None:
     """Let queries call what linkage.sql calls: macros, and the words of `names`."""
-    engine.execute(_step("row_key"))
-    engine.execute(_step("is_near"))
+    for macro in ("row_key", "release_of", "is_near"):
+        engine.execute(_step(macro))
     bits, everything = [], []
     for place, words in enumerate(names.VERSIONS.values()):
         folded = "|".join(re.escape(fold_text(word)) for word in words.split("|"))
@@ -371,8 +371,10 @@ _ROUTE_OF = (
 def _group(workspace: Path, plan: _Plan, models: dict[str, Weights]) -> LinkSummary:
     """Make the groups, and write a line for each row beside the pairs."""
     pieces = sorted((workspace / "spread").glob("*/rows.parquet"))
+    # In one file a column may hold a null, in another none.
     about = pa.concat_tables(
-        pq.read_table(path, columns=["row_key", "duration_ms", "naming"]) for path in pieces
+        (pq.read_table(path, columns=["row_key", "duration_ms", "naming"]) for path in pieces),
+        promote_options="default",
     )
     keys, places = np.unique(about["row_key"].to_numpy(), return_index=True)
     nodes = Nodes(

@@ -7,6 +7,14 @@
 CREATE TEMP MACRO IF NOT EXISTS row_key(source, source_id) AS
     md5_number_lower(concat(source, chr(31), source_id));
 
+-- step: release_of
+-- On which release a row stands, by its identifier as our sources make them: `<recording>#<release>`,
+-- `<release>/<position>` or `<release>-<position>`; null where that does not say.
+CREATE TEMP MACRO IF NOT EXISTS release_of(source_id) AS
+    CASE WHEN contains(source_id, '#') THEN split_part(source_id, '#', 2)
+         WHEN contains(source_id, '/') THEN split_part(source_id, '/', 1)
+         WHEN regexp_matches(source_id, '^[0-9]+-') THEN split_part(source_id, '-', 1) END;
+
 -- step: is_near
 -- One sign wrong, missing or swapped, two in longer names. The engine compares bytes; one sign
 -- beyond ASCII has up to three.
@@ -44,10 +52,12 @@ FROM without_brackets;
 -- step: describe
 -- What of a row is compared. `folded` is what `part` gives, folded: lower case, no accents, no
 -- punctuation. `versions` are bits, live and remix among them; `naming` is which one: the words
--- beside "live" or "remix", in no order. Remasters are evidence, and what says nothing goes.
+-- beside "live" or "remix", in no order. Remasters and live albums are evidence. What says nothing
+-- ("untitled", "original mix") goes.
 WITH bare AS (
     SELECT *,
-           CASE WHEN called <> '' THEN called ELSE whole END AS bare_title,
+           CASE WHEN called IN ('untitled', 'no title', 'unknown', 'sans titre', 'ohne titel', 'track')
+                THEN '' WHEN called <> '' THEN called ELSE whole END AS bare_title,
            regexp_matches(said, '\bre ?master') AS remastered,
            trim(regexp_replace(regexp_replace(said,
                '\b((19|20)[0-9]{2} )?(digital(ly)? )?re ?master[a-z]*( version| edition)?( in)?( (19|20)[0-9]{2})?', ' '),
@@ -70,7 +80,7 @@ SELECT row_key(source, source_id) AS row_key,
        CAST(hash(source) % 65536 AS USMALLINT) AS source_mark,
        isrc, other_isrcs,
        replace(bare_title, ' ', '') AS title,
-       replace(qualifier, ' ', '') AS qualifier,
+       trim(regexp_replace(qualifier, ' +', ' ', 'g')) AS qualifier,
        array_to_string(regexp_extract_all(concat(bare_title, ' ', qualifier),
                                           '\b([0-9]+|i{1,3}|iv|vi{0,3}|ix|x)\b', 1), ' ') AS numbers,
        artist,
@@ -78,12 +88,18 @@ SELECT row_key(source, source_id) AS row_key,
            AS artist_key,
        CASE WHEN album <> '' THEN hash(album) END AS album,
        year, nullif(duration_ms, 0) AS duration_ms, versions, remastered,
+       album <> '' AND regexp_matches(album, '\b(live|unplugged|in concert|en concert|en vivo|ao vivo)\b')
+           AS on_stage,
+       CASE WHEN contains(source_id, '#') THEN hash(source, split_part(source_id, '#', 1)) END AS own,
+       CASE WHEN release_of(source_id) IS NOT NULL THEN hash(source, release_of(source_id)) END
+           AS release,
        CASE WHEN len(naming_words) = 0 THEN 0 ELSE hash(naming_words) END AS naming
 FROM named;
 
 -- step: spread
 -- A row stands in a block with those of its artist, those of its title, those of each of its ISRCs.
-SELECT described.* EXCLUDE (source, source_id, recording_id, other_isrcs) REPLACE (hash(isrc) AS isrc),
+SELECT described.* EXCLUDE (source, source_id, recording_id, other_isrcs) REPLACE (
+           CASE WHEN isrc IS NOT NULL THEN hash(isrc) END AS isrc),
        other_isrcs <> '' AS has_several_isrcs
 FROM described;
 
@@ -141,10 +157,14 @@ WHERE {among};
 -- them). What is in hard conflict is no pair: other versions (live and studio, a remix and none),
 -- another of a kind (two remixers), durations further apart than 10 s and a twentieth.
 SELECT least(a.row_key, b.row_key) AS row_a, greatest(a.row_key, b.row_key) AS row_b,
-       CASE WHEN a.title = b.title AND a.qualifier = b.qualifier THEN 0
+       CASE WHEN a.title = '' OR b.title = '' THEN 4
+            WHEN a.title = b.title AND a.qualifier = b.qualifier THEN 0
             WHEN a.numbers <> '' AND b.numbers <> '' AND a.numbers <> b.numbers THEN 4
             WHEN a.title = b.title AND (a.qualifier = '' OR b.qualifier = '') THEN 1
-            WHEN a.title = b.title THEN 2
+            WHEN a.title = b.title
+             AND (contains(concat(' ', a.qualifier, ' '), concat(' ', b.qualifier, ' '))
+                  OR contains(concat(' ', b.qualifier, ' '), concat(' ', a.qualifier, ' '))) THEN 2
+            WHEN a.title = b.title THEN 4
             WHEN is_near(a.title, b.title) THEN 3
             ELSE 4 END AS title,
        CASE WHEN a.artist_key = '' OR b.artist_key = '' THEN 4
@@ -169,6 +189,12 @@ SELECT least(a.row_key, b.row_key) AS row_a, greatest(a.row_key, b.row_key) AS r
             WHEN abs(a.year - b.year) = 1 THEN 1
             ELSE 2 END AS year,
        CASE WHEN a.remastered = b.remastered THEN 0 ELSE 1 END AS remaster,
+       CASE WHEN a.on_stage = b.on_stage THEN 0 ELSE 1 END AS stage,
+       CASE WHEN a.own = b.own THEN 0
+            WHEN a.source_mark <> b.source_mark THEN 3
+            WHEN a.release = b.release THEN 2
+            WHEN a.own <> b.own THEN 1
+            ELSE 3 END AS source,
        CASE WHEN a.crowd <= 2 THEN 0 WHEN a.crowd <= 4 THEN 1 WHEN a.crowd <= 16 THEN 2
             WHEN a.crowd <= 64 THEN 3 WHEN a.crowd <= 256 THEN 4 ELSE 5 END AS crowd
 FROM candidates
