@@ -156,6 +156,25 @@ def _finding(commands: _Commands) -> None:
     catalogue.add_argument(
         "--since", type=_positive, metavar="N", help="changes: those after snapshot N"
     )
+    link = _command(
+        commands, "link", "linking:link", "which rows of the catalogue are one recording?"
+    )
+    link.add_argument(
+        "--explain",
+        nargs=2,
+        metavar="ID|ISRC|SOURCE:ID",
+        help="why these two are one recording, or not; links nothing",
+    )
+    link.add_argument(
+        "--threshold",
+        type=_probability,
+        default=0.9,
+        metavar="P",
+        help="link from this probability on (0.9)",
+    )
+    link.add_argument(
+        "--labels", type=Path, metavar="FILE", help="pairs that you have judged, to learn from (CSV)"
+    )
 
 
 def _rights(commands: _Commands) -> _Commands:
@@ -481,6 +500,16 @@ def _positive(text: str) -> int:
     number = int(text) if text.isdecimal() else 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a number over 0")
+    return number
+
+
+def _probability(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0.5 <= number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a probability from 0.5 to below 1")
     return number
 
 

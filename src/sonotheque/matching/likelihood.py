@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -61,7 +60,7 @@ _M_FIRST: dict[str, tuple[float, ...]] = {
     "album": (0.1, 0.2, 0.7, 0),
     "year": (0.5, 0.1, 0.4, 0),
     "remaster": (0.95, 0.05),
-    "stage": (0.98, 0.02),
+    "stage": (0.997, 0.003),
     "source": (0.6, 0.2, 0.2, 0),
     "crowd": (1 / 6,) * 6,
 }
@@ -209,16 +208,3 @@ def _weights(prior: float, m: list[Floats], u: list[Floats], seen: Patterns) -> 
     prior = min(max(float(prior), 1e-9), 1 - 1e-9)
     return Weights(prior, bits, int(seen.pairs.sum()), judged)
 
-
-def explained(weights: Weights, levels: Numbers, *, with_crowd: bool = True) -> list[dict[str, Any]]:
-    """Why: each comparison of one pair (`levels`, shape (comparisons,)), its level in words and its
-    weight in bits."""
-    return [
-        {
-            "comparison": name,
-            "level": COMPARISONS[name][level],
-            "bits": weights.bits[name][level],
-        }
-        for name, level in zip(_NAMES, levels.tolist(), strict=True)
-        if with_crowd or name != "crowd"
-    ]

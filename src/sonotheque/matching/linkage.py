@@ -14,6 +14,7 @@ model.json         the weights
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -182,10 +183,16 @@ def read_links_summary(directory: Path) -> LinkSummary:
         ) from error
 
 
+def row_key(source: str, source_id: str) -> int:
+    """What the row is called in a linkage: the macro of that name in linkage.sql, for one row."""
+    digest = hashlib.md5(f"{source}\x1f{source_id}".encode(), usedforsecurity=False).digest()
+    return int.from_bytes(digest[8:], "little")
+
+
 def prepare(engine: Engine) -> None:
     """Let queries call what linkage.sql calls: macros, and the words of `names`."""
-    for macro in ("row_key", "release_of", "is_near"):
-        engine.execute(_step(macro))
+    for macro in ("row_key", "release_of", "plain", "is_near"):
+        engine.execute(step_of(macro))
     bits, everything = [], []
     for place, words in enumerate(names.VERSIONS.values()):
         folded = "|".join(re.escape(fold_text(word)) for word in words.split("|"))
@@ -212,13 +219,13 @@ def _bounded(words: str) -> str:
 def describe(engine: Engine, query: str, fold: Fold) -> None:
     """Make the table `described` of the rows of `query` (see linkage.sql)."""
     engine.execute(f"CREATE OR REPLACE TEMP VIEW piece AS {query}")
-    parts = engine.sql(_step("part")).to_arrow_table()
+    parts = engine.sql(step_of("part")).to_arrow_table()
     # Folded in one piece: inside a query it would be called for 2,048 rows at a time.
     for name in _FOLDED:
         place = parts.schema.get_field_index(name)
         parts = parts.set_column(place, name, fold(parts[name]))
     engine.register("folded", parts)
-    engine.execute(f"CREATE OR REPLACE TEMP TABLE described AS {_step('describe')}")
+    engine.execute(f"CREATE OR REPLACE TEMP TABLE described AS {step_of('describe')}")
     engine.unregister("folded")
 
 
@@ -258,11 +265,11 @@ class _Linking:
             " OR row_key IN (SELECT row_b FROM judged) ORDER BY row_key",
             directory / "judged.parquet",
         )
-        self.engine.execute(f"CREATE OR REPLACE TEMP VIEW spread AS {_step('spread')}")
+        self.engine.execute(f"CREATE OR REPLACE TEMP VIEW spread AS {step_of('spread')}")
         for route in Route:
             write_parquet(
                 self.engine,
-                f"SELECT *, block % {self.plan.buckets} AS bucket FROM ({_step(f'by_{route}')})",
+                f"SELECT *, block % {self.plan.buckets} AS bucket FROM ({step_of(f'by_{route}')})",
                 directory / route,
                 compression_level=1,
                 partition_by="bucket",
@@ -282,7 +289,7 @@ class _Linking:
     def _seen(self, route: Route) -> Patterns:
         self._crowd(route, 0)
         rows = max(1, self.plan.rows // self.plan.buckets)
-        step = _step("population").format(
+        step = step_of("population").format(
             one_in=max(1, rows // _LEARNT_ROWS), among=_AMONG[route]
         )
         self.engine.execute(f"CREATE OR REPLACE TEMP VIEW candidates AS {step}")
@@ -298,7 +305,7 @@ class _Linking:
                 "CREATE OR REPLACE TEMP VIEW candidates AS SELECT a, b FROM judged"
                 " JOIN judged_rows AS a ON row_a = a.row_key"
                 " JOIN judged_rows AS b ON row_b = b.row_key"
-                f" WHERE same = {same} AND {_ROUTE_OF} = '{route}'"
+                f" WHERE same = {same} AND {ROUTE_OF} = '{route}'"
             )
             found, count = self._patterns()
             judged.append((np.repeat(found, count.astype(np.int64), axis=0), same))
@@ -307,8 +314,8 @@ class _Linking:
         return Patterns(levels, pairs, (together, is_one))
 
     def _patterns(self) -> tuple[Any, Any]:
-        self.engine.execute(f"CREATE OR REPLACE TEMP VIEW compared AS {_step('compare')}")
-        step = _step("patterns").format(levels=", ".join(COMPARISONS))
+        self.engine.execute(f"CREATE OR REPLACE TEMP VIEW compared AS {step_of('compare')}")
+        step = step_of("patterns").format(levels=", ".join(COMPARISONS))
         table = self.engine.sql(step).to_arrow_table()
         columns = [table[name].to_numpy().astype(np.int64) for name in COMPARISONS]
         return np.stack(columns, axis=-1), table["pairs"].to_numpy().astype(np.float64)
@@ -333,14 +340,16 @@ class _Linking:
             self._crowd(route, bucket)
             for way in _WAYS:
                 if way.route == route:
-                    step = _step("candidates").format(
+                    step = step_of("candidates").format(
                         bracket=way.bracket, among=way.among, window=way.window
                     )
                     self.engine.execute(f"CREATE OR REPLACE TEMP VIEW candidates AS {step}")
                     self.engine.execute(
-                        f"CREATE OR REPLACE TEMP VIEW compared AS {_step('compare')}"
+                        f"CREATE OR REPLACE TEMP VIEW compared AS {step_of('compare')}"
                     )
-                    step = _step("score").format(evidence=evidence_sql(), kept=_KEPT)
+                    step = step_of("score").format(
+                        evidence=evidence_sql(), kept=_KEPT, route=route.value
+                    )
                     write_parquet(self.engine, step, unfinished / f"{way.name}.parquet")
 
     def _crowd(self, route: Route, bucket: int) -> None:
@@ -356,13 +365,13 @@ class _Linking:
             self.engine.execute(
                 f"CREATE OR REPLACE TEMP VIEW block_rows AS SELECT * FROM {self._files(paths)}"
             )
-        self.engine.execute(f"CREATE OR REPLACE TEMP TABLE crowded AS {_step('crowd')}")
+        self.engine.execute(f"CREATE OR REPLACE TEMP TABLE crowded AS {step_of('crowd')}")
 
     def _files(self, pattern: str) -> str:
         return f"read_parquet({quoted(self.workspace / 'spread' / pattern)}, hive_partitioning = false)"
 
 
-_ROUTE_OF = (
+ROUTE_OF = (
     "CASE WHEN a.isrc = b.isrc THEN 'isrc' WHEN a.artist_key = b.artist_key THEN 'artist'"
     " ELSE 'title' END"
 )
@@ -468,7 +477,7 @@ def _report(progress: Progress | None, step: str, done: int, of: int) -> None:
         progress(step, done, of)
 
 
-def _step(name: str) -> str:
+def step_of(name: str) -> str:
     """The query of linkage.sql that is headed `-- step: name`."""
     text = resources.files(__package__).joinpath("linkage.sql").read_text(encoding="utf-8")
     _, _, rest = text.partition(f"-- step: {name}\n")

@@ -15,6 +15,11 @@ CREATE TEMP MACRO IF NOT EXISTS release_of(source_id) AS
          WHEN contains(source_id, '/') THEN split_part(source_id, '/', 1)
          WHEN regexp_matches(source_id, '^[0-9]+-') THEN split_part(source_id, '-', 1) END;
 
+-- step: plain
+-- Letters that are another letter with a stroke, as people type them who do not have them.
+CREATE TEMP MACRO IF NOT EXISTS plain(folded) AS
+    replace(replace(translate(folded, 'øłđðı', 'olddi'), 'æ', 'ae'), 'œ', 'oe');
+
 -- step: is_near
 -- One sign wrong, missing or swapped, two in longer names. The engine compares bytes; one sign
 -- beyond ASCII has up to three.
@@ -41,11 +46,12 @@ WITH without_guests AS (
     FROM without_guests
 )
 SELECT source, source_id, recording_id, isrc, other_isrcs, year, duration_ms,
-       regexp_replace(outside, '\s[-–—]\s.*$', '') AS called,
+       replace(regexp_replace(outside, '\s[-–—]\s.*$', ''), '&', ' and ') AS called,
        concat_ws(' ', inside, regexp_extract(outside, '\s[-–—]\s+(.*)$', 1)) AS said,
        title AS whole,
-       regexp_replace(regexp_replace(artist, '(?i)\s[(\[]?(feat|ft|featuring)\b.*$', ''),
-                      '(?i),\s*(the|a|an|le|la|les|el|los|las|der|die|das)\s*$', '') AS artist,
+       replace(regexp_replace(regexp_replace(artist, '(?i)\s[(\[]?(feat|ft|featuring)\b.*$', ''),
+                              '(?i),\s*(the|a|an|le|la|les|el|los|las|der|die|das)\s*$', ''),
+               '&', ' and ') AS artist,
        album
 FROM without_brackets;
 
@@ -79,13 +85,13 @@ SELECT row_key(source, source_id) AS row_key,
        source, source_id, recording_id,
        CAST(hash(source) % 65536 AS USMALLINT) AS source_mark,
        isrc, other_isrcs,
-       replace(bare_title, ' ', '') AS title,
+       plain(replace(bare_title, ' ', '')) AS title,
        trim(regexp_replace(qualifier, ' +', ' ', 'g')) AS qualifier,
        array_to_string(regexp_extract_all(concat(bare_title, ' ', qualifier),
                                           '\b([0-9]+|i{1,3}|iv|vi{0,3}|ix|x)\b', 1), ' ') AS numbers,
        artist,
-       replace(regexp_replace(artist, '^(the|a|an|le|la|les|el|los|las|der|die|das) ', ''), ' ', '')
-           AS artist_key,
+       plain(replace(regexp_replace(artist, '^(the|a|an|le|la|les|el|los|las|der|die|das) (.)', '\2'),
+                     ' ', '')) AS artist_key,
        CASE WHEN album <> '' THEN hash(album) END AS album,
        year, nullif(duration_ms, 0) AS duration_ms, versions, remastered,
        album <> '' AND regexp_matches(album, '\b(live|unplugged|in concert|en concert|en vivo|ao vivo)\b')
@@ -209,8 +215,16 @@ WHERE a.row_key <> b.row_key
 SELECT {levels}, count(*) AS pairs FROM compared GROUP BY ALL ORDER BY ALL;
 
 -- step: score
-SELECT row_a, row_b, evidence, probability
+SELECT row_a, row_b, '{route}' AS way, evidence, probability
 FROM (SELECT row_a, row_b, CAST({evidence} AS INTEGER) AS evidence FROM compared)
 JOIN scores USING (evidence)
 WHERE probability >= {kept}
 ORDER BY row_a, row_b;
+
+-- step: conflicts
+-- Why two rows can be no pair, by the rules of `compare`.
+SELECT a.versions <> b.versions AS versions,
+       a.naming <> b.naming AND a.naming <> 0 AND b.naming <> 0 AS naming,
+       coalesce(abs(a.duration_ms - b.duration_ms)
+                > 10000 + greatest(a.duration_ms, b.duration_ms) // 20, false) AS duration
+FROM candidates;
