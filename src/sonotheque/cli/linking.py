@@ -190,9 +190,9 @@ def read_labels(path: Path) -> pa.Table:
     try:
         with path.open(encoding="utf-8", newline="") as lines:
             reader = csv.DictReader(lines, strict=True)
-            if set(reader.fieldnames or ()) != {"a", "b", "same"}:
+            if not {"a", "b", "same"} <= set(reader.fieldnames or ()):
                 raise BadInput(
-                    "has other columns than a, b, same", where=str(path), remedy="name them so"
+                    "does not have the columns a, b and same", where=str(path), remedy="name them so"
                 )
             for row in reader:
                 judged.append(_label(row, f"{path}, line {reader.line_num}"))

@@ -191,7 +191,7 @@ def row_key(source: str, source_id: str) -> int:
 
 def prepare(engine: Engine) -> None:
     """Let queries call what linkage.sql calls: macros, and the words of `names`."""
-    for macro in ("row_key", "release_of", "plain", "is_near"):
+    for macro in ("row_key", "release_of", "place_of", "plain", "is_near"):
         engine.execute(step_of(macro))
     bits, everything = [], []
     for place, words in enumerate(names.VERSIONS.values()):

@@ -15,6 +15,13 @@ CREATE TEMP MACRO IF NOT EXISTS release_of(source_id) AS
          WHEN contains(source_id, '/') THEN split_part(source_id, '/', 1)
          WHEN regexp_matches(source_id, '^[0-9]+-') THEN split_part(source_id, '-', 1) END;
 
+-- step: place_of
+-- At which place on its release a row stands; null where its identifier does not say.
+CREATE TEMP MACRO IF NOT EXISTS place_of(source_id) AS
+    CASE WHEN contains(source_id, '#') THEN NULL
+         WHEN contains(source_id, '/') THEN split_part(source_id, '/', 2)
+         WHEN regexp_matches(source_id, '^[0-9]+-.') THEN regexp_replace(source_id, '^[0-9]+-', '') END;
+
 -- step: plain
 -- Letters that are another letter with a stroke, as people type them who do not have them.
 CREATE TEMP MACRO IF NOT EXISTS plain(folded) AS
@@ -99,6 +106,7 @@ SELECT row_key(source, source_id) AS row_key,
        CASE WHEN contains(source_id, '#') THEN hash(source, split_part(source_id, '#', 1)) END AS own,
        CASE WHEN release_of(source_id) IS NOT NULL THEN hash(source, release_of(source_id)) END
            AS release,
+       place_of(source_id) AS release_place,
        CASE WHEN len(naming_words) = 0 THEN 0 ELSE hash(naming_words) END AS naming
 FROM named;
 
@@ -186,10 +194,11 @@ SELECT least(a.row_key, b.row_key) AS row_a, greatest(a.row_key, b.row_key) AS r
        CASE WHEN a.isrc = b.isrc THEN 0
             WHEN a.isrc IS NULL OR b.isrc IS NULL OR a.has_several_isrcs OR b.has_several_isrcs THEN 2
             ELSE 1 END AS isrc,
-       CASE WHEN a.album IS NULL OR b.album IS NULL THEN 3
-            WHEN a.album <> b.album THEN 2
-            WHEN a.source_mark = b.source_mark THEN 0
-            ELSE 1 END AS album,
+       CASE WHEN a.album IS NULL OR b.album IS NULL THEN 4
+            WHEN a.album <> b.album THEN 3
+            WHEN a.release_place = b.release_place THEN 0
+            WHEN a.source_mark = b.source_mark THEN 1
+            ELSE 2 END AS album,
        CASE WHEN a.year IS NULL OR b.year IS NULL THEN 3
             WHEN a.year = b.year THEN 0
             WHEN abs(a.year - b.year) = 1 THEN 1
