@@ -91,7 +91,7 @@ ROWS = st.lists(
 ).map(lambda rows: [{**row, "source_id": str(n)} for n, row in enumerate(rows)])
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(ROWS, st.randoms(use_true_random=False))
 def test_laws(rows: list[Row], random: Any) -> None:
     """No cluster holds a hard conflict; every row is in one; their order and how they are parted
@@ -159,7 +159,8 @@ def test_one_recording_as_two_people_write_it(tmp_path: Path, one: Row, other: R
         *album("Adam", 8),
         *album("Eve", 8),
     ]
-    linked(tmp_path, rows)
+    # Of so few rows little is learnt: hardly any pair is more probable than 0.9.
+    linked(tmp_path, rows, threshold=0.5)
     assert frozenset("xy") in clusters(tmp_path)
 
 
@@ -185,7 +186,7 @@ def test_what_is_not_one_recording(tmp_path: Path, one: Row, other: Row) -> None
         *album("Adam", 8),
         *album("Eve", 8),
     ]
-    linked(tmp_path, rows)
+    linked(tmp_path, rows, threshold=0.5)
     assert frozenset("xy") not in clusters(tmp_path)
 
 
@@ -197,7 +198,7 @@ def test_an_isrc_is_evidence_and_no_key(tmp_path: Path) -> None:
         {"source_id": "c", "title": "Moon", "artist": "Adam", "duration_ms": 201_000, "isrc": "I2"},
         *album("Adam", 8),
     ]
-    linked(tmp_path, rows)
+    linked(tmp_path, rows, threshold=0.5)
     found = clusters(tmp_path)
     assert frozenset("ac") in found
     assert frozenset("b") in found

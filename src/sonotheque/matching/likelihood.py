@@ -67,13 +67,19 @@ _M_FIRST: dict[str, tuple[float, ...]] = {
 """What is believed of pairs that are one recording before any was seen; of a crowd, nothing."""
 _NEVER_FOR = ("title", "artist", "duration", "isrc", "remaster", "stage")
 """Their last level that says something is never evidence for, however rare it is."""
-_U_OF_ISRC: dict[str, tuple[float, ...]] = {
-    "title": (0.005, 0.005, 0.005, 0.005, 0.98),
-    "artist": (0.3, 0.05, 0.02, 0.63, 0),
-    "duration": (0.06, 0.12, 0.82, 0),
+_FAR = {"duration": (0.04, 0.06, 0.9, 0), "isrc": (0.001, 0.999, 0)}
+_U_FIRST: dict[Route, dict[str, tuple[float, ...]]] = {
+    Route.ARTIST: {"title": (0.005, 0.005, 0.003, 0.005, 0.982), **_FAR},
+    Route.TITLE: {"artist": (0.001, 0.01, 0.005, 0.984, 0), **_FAR},
+    Route.ISRC: {
+        "title": (0.005, 0.005, 0.005, 0.005, 0.98),
+        "artist": (0.3, 0.05, 0.02, 0.63, 0),
+        "duration": (0.06, 0.12, 0.82, 0),
+    },
 }
-"""… and of pairs that share an ISRC which is wrong on one of the two: hardly anything is learnt of
-those from data in which nearly all that share an ISRC are one recording."""
+"""… and of the others, where something is believed of them that is not believed of the first. Hardly
+anything is learnt of pairs that wrongly share an ISRC, from data in which nearly all that share one
+are one recording."""
 _BELIEF_PAIRS = 100.0
 """So many pairs weigh as much as a belief."""
 _PRIOR_FIRST = {Route.ARTIST: 0.02, Route.TITLE: 0.02, Route.ISRC: 0.9}
@@ -146,9 +152,7 @@ def learn(route: Route, seen: Patterns) -> Weights:
     if levels.size and (levels.min() < 0 or (levels >= np.array(_SIZES)).any()):
         raise BadInput("evidence is of unknown levels", remedy="link anew")
     belief = [np.array(_M_FIRST[name]) * _BELIEF_PAIRS for name in _NAMES]
-    doubt = [np.ones(size) for size in _SIZES]
-    if route is Route.ISRC:
-        doubt = [np.array(_U_OF_ISRC.get(name, _M_FIRST[name])) * _BELIEF_PAIRS for name in _NAMES]
+    doubt = [np.array(_U_FIRST[route].get(name, _M_FIRST[name])) * _BELIEF_PAIRS for name in _NAMES]
     # Before any was told from the others, all are the others; but for those that share an ISRC.
     u = [
         _shares(np.bincount(levels[:, place], pairs, size) * (route is not Route.ISRC) + one, name)
@@ -162,7 +166,8 @@ def learn(route: Route, seen: Patterns) -> Weights:
         chance = np.where(np.isnan(fixed), weights.probabilities(levels), fixed)
         matched, others = pairs * chance, pairs * (1 - chance)
         before = prior
-        prior = (matched.sum() + 10 * _PRIOR_FIRST[route]) / (pairs.sum() + 10)
+        believed = _BELIEF_PAIRS * _PRIOR_FIRST[route]
+        prior = (matched.sum() + believed) / (pairs.sum() + _BELIEF_PAIRS)
         belief[-1] = u[-1] * _BELIEF_PAIRS
         for place, (size, name) in enumerate(zip(_SIZES, _NAMES, strict=True)):
             among_matched = np.bincount(levels[:, place], matched, size)

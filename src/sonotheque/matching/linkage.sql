@@ -175,6 +175,7 @@ SELECT least(a.row_key, b.row_key) AS row_a, greatest(a.row_key, b.row_key) AS r
             WHEN a.title = b.title AND a.qualifier = b.qualifier THEN 0
             WHEN a.numbers <> '' AND b.numbers <> '' AND a.numbers <> b.numbers THEN 4
             WHEN a.title = b.title AND (a.qualifier = '' OR b.qualifier = '') THEN 1
+            WHEN a.title = b.title AND a.versions <> 0 AND a.naming = b.naming THEN 2
             WHEN a.title = b.title
              AND (contains(concat(' ', a.qualifier, ' '), concat(' ', b.qualifier, ' '))
                   OR contains(concat(' ', b.qualifier, ' '), concat(' ', a.qualifier, ' '))) THEN 2
