@@ -101,8 +101,8 @@ def _pieces(universe: Path, *, with_isrc: bool) -> list[str]:
     paths = sorted(universe.glob("rows-*.parquet"))
     isrc = "isrc" if with_isrc else "NULL::VARCHAR AS isrc"
     return [
-        f"SELECT source, source_id, NULL::VARCHAR AS recording_id, {isrc}, '' AS other_isrcs, title,"
-        " artist, album, year(release_date)::SMALLINT AS year, duration_ms FROM read_parquet(["
+        f"SELECT source, source_id, NULL::VARCHAR AS recording_id, {isrc}, '' AS other_isrcs,"
+        " title, artist, album, year(release_date)::SMALLINT AS year, duration_ms FROM read_parquet(["
         + ", ".join(quoted(path) for path in paths[first : first + FILES_A_PIECE])
         + "])"
         for first in range(0, len(paths), FILES_A_PIECE)
@@ -176,8 +176,12 @@ def _rows(one: _Measured) -> list[Row]:
             "peak anonymous memory, and disk below its directory, the rows themselves included",
             f"{linking.peak.anonymous_bytes / 1e9:.2f} GB, {linking.peak.disk_bytes / 1e9:.2f} GB",
         ),
-        Row("pairs of rows that are one recording", one.right.told(), f"F1 ≥ {F1_BAR}",
-            one.right.f1 >= F1_BAR),
+        Row(
+            "pairs of rows that are one recording",
+            one.right.told(),
+            f"F1 ≥ {F1_BAR}",
+            one.right.f1 >= F1_BAR,
+        ),
         Row("… by the ISRC alone", one.by_isrc.told()),
         Row("calibration: probability of pairs, and how many are one recording", one.calibration),
     ]

@@ -14,7 +14,10 @@ ROWS = (
     "1,FRZ031400001,Rain,Band,201000",
     "2,,RAIN,Band,201300",
     "3,,Rain (Live),Band,260000",
-    *(f"{number},,{chr(90 - number) * 4} song,Band,{90000 + number * 9000}" for number in range(4, 12)),
+    *(
+        f"{number},,{chr(90 - number) * 4} song,Band,{90000 + number * 9000}"
+        for number in range(4, 12)
+    ),
 )
 
 
@@ -32,7 +35,9 @@ def radio(run: Run, tmp_path: Path) -> Path:
 def test_from_a_build_to_an_explanation(run: Run, fails: Fails, radio: Path) -> None:
     assert "catalogue build" in fails(1, "link", "--archive", radio)
     assert run("catalogue", "build", "--archive", radio)[0] == 0
-    assert "sonotheque link" in fails(1, "link", "--explain", "shop:1", "shop:2", "--archive", radio)
+    assert "sonotheque link" in fails(
+        1, "link", "--explain", "shop:1", "shop:2", "--archive", radio
+    )
     code, out, _ = run("link", "--threshold", "0.5", "--archive", radio)
     assert code == 0
     assert "11 rows of snapshot 1: 10 recordings" in out

@@ -29,7 +29,9 @@ def links(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("explained")
     rows = [MOON, SAME, LIVE, OTHER, LOU, KIM]
     rows += [
-        Row(source="p", source_id=f"n{number}", title=f"{chr(97 + number) * 5} night", artist="Adam")
+        Row(
+            source="p", source_id=f"n{number}", title=f"{chr(97 + number) * 5} night", artist="Adam"
+        )
         for number in range(9)
     ]
     table = pa.Table.from_pylist(

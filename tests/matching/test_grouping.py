@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 
 import numpy as np
 from hypothesis import given
@@ -31,7 +32,8 @@ def nodes(durations: Sequence[int], namings: Sequence[int]) -> Nodes:
 def grouped(about: Nodes, pairs: Sequence[Pair]) -> list[int]:
     first, second = (np.array([pair[place] for pair in pairs], np.int64) for place in (0, 1))
     chance = np.array([pair[2] for pair in pairs], np.float32)
-    return group(about, first, second, chance).tolist()
+    groups: list[int] = group(about, first, second, chance).tolist()
+    return groups
 
 
 @given(PAIRS)
@@ -67,14 +69,14 @@ def test_no_group_holds_a_conflict(
 
 @given(PAIRS, DURATIONS, NAMINGS, st.randoms())
 def test_the_order_of_the_pairs_does_not_count(
-    pairs: list[Pair], durations: list[int], namings: list[int], random: st.DataObject
+    pairs: list[Pair], durations: list[int], namings: list[int], random: Random
 ) -> None:
     about = nodes(durations, namings)
     # Of one pair there is one probability, as of one evidence.
     unique = list({tuple(sorted(pair[:2])): pair for pair in pairs}.values())
     unique = [(min(a, b), max(a, b), chance) for a, b, chance in unique]
     shuffled = list(unique)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     assert grouped(about, unique) == grouped(about, shuffled)
 
 

@@ -101,7 +101,7 @@ def test_what_is_not_said_weighs_nothing_and_what_differs_never_speaks_for(
 
 @given(st.tuples(*(st.integers(0, size - 1) for size in SIZES)))
 def test_evidence_is_one_number_there_and_back(levels: tuple[int, ...]) -> None:
-    number = eval(evidence_sql(), dict(zip(NAMES, levels, strict=True)))  # noqa: S307
+    number = eval(evidence_sql(), dict(zip(NAMES, levels, strict=True)))
     assert levels_of(np.array([number]))[0].tolist() == list(levels)
 
 

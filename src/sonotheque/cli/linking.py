@@ -70,7 +70,9 @@ def _link(archive: Archive, threshold: float, labels: Path | None) -> Answer:
         " more.",
         f"The links, as Parquet: {target}",
     ]
-    return Answer({"snapshot": current.summary.number, "links": target, **_said(found)}, "\n".join(lines))
+    return Answer(
+        {"snapshot": current.summary.number, "links": target, **_said(found)}, "\n".join(lines)
+    )
 
 
 def _said(found: linkage.LinkSummary) -> dict[str, object]:
@@ -96,15 +98,19 @@ def _explain(archive: Archive, one: str, other: str) -> Answer:
         )
     (first, _), (second, _) = rows
     found = explanation.explain(first, second, directory, fold)
-    lines = [text.cut(f"{row.source}, {row.source_id}: {row.artist} — {row.title}", text.WIDTH)
-             for row in (first, second)]
+    lines = [
+        text.cut(f"{row.source}, {row.source_id}: {row.artist} — {row.title}", text.WIDTH)
+        for row in (first, second)
+    ]
     document = {"rows": [first, second], "explanation": found}
     return Answer(document, "\n".join([*lines, *_why(found)]), exit_code=0 if found.linked else 1)
 
 
 def _why(found: Explanation) -> list[str]:
     verdict = "One recording" if found.linked else "Not one recording"
-    lines = [f"{verdict}, by what is said of them; the pair's probability is {found.probability:.4f}."]
+    lines = [
+        f"{verdict}, by what is said of them; the pair's probability is {found.probability:.4f}."
+    ]
     lines += [f"  never, because {reason}" for reason in found.conflicts]
     share = f"to begin with, pairs of one {_SHARED[found.route]}"
     lines.append(f"  {_odds(found.prior):+7.2f} bits  {share}: {found.prior:.6f}")
@@ -164,9 +170,7 @@ def _row(archive: Archive, which: str) -> tuple[Row, Listed]:
                 if (row.source, row.source_id) == (source.strip(), source_id.strip())
             ]
             return _compared(*(named or listed.stored.rows)[:1]), listed
-    raise NotFound(
-        "is in no imported catalogue", where=which, remedy="look with `sonotheque find`"
-    )
+    raise NotFound("is in no imported catalogue", where=which, remedy="look with `sonotheque find`")
 
 
 def _compared(row: SourceRow) -> Row:
@@ -192,7 +196,9 @@ def read_labels(path: Path) -> pa.Table:
             reader = csv.DictReader(lines, strict=True)
             if not {"a", "b", "same"} <= set(reader.fieldnames or ()):
                 raise BadInput(
-                    "does not have the columns a, b and same", where=str(path), remedy="name them so"
+                    "does not have the columns a, b and same",
+                    where=str(path),
+                    remedy="name them so",
                 )
             for row in reader:
                 judged.append(_label(row, f"{path}, line {reader.line_num}"))

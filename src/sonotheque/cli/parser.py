@@ -173,7 +173,10 @@ def _finding(commands: _Commands) -> None:
         help="link from this probability on (0.9)",
     )
     link.add_argument(
-        "--labels", type=Path, metavar="FILE", help="pairs that you have judged, to learn from (CSV)"
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="pairs that you have judged, to learn from (CSV)",
     )
 
 

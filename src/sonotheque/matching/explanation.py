@@ -123,26 +123,26 @@ def linked_with(directory: Path, rows: Sequence[tuple[str, str]]) -> tuple[Linke
         found = engine.execute(
             "SELECT source, source_id, coalesce(recording_id, ''), probability"
             f" FROM {_links(directory)}"
-            " WHERE list_contains(?::UBIGINT[], cluster) AND NOT list_contains(?::UBIGINT[], row_key)"
+            " WHERE list_contains(?::UBIGINT[], cluster)"
+            " AND NOT list_contains(?::UBIGINT[], row_key)"
             " ORDER BY probability DESC, source, source_id",
             [clusters, keys],
         ).fetchall()
     return tuple(Linked(*row) for row in found)
 
 
-_SCHEMA = pa.schema(
-    [
-        ("source", pa.string()),
-        ("source_id", pa.string()),
-        ("title", pa.string()),
-        ("artist", pa.string()),
-        ("album", pa.string()),
-        ("isrc", pa.string()),
-        ("other_isrcs", pa.string()),
-        ("year", pa.int16()),
-        ("duration_ms", pa.int32()),
-    ]
-)
+_COLUMNS: dict[str, pa.DataType] = {
+    "source": pa.string(),
+    "source_id": pa.string(),
+    "title": pa.string(),
+    "artist": pa.string(),
+    "album": pa.string(),
+    "isrc": pa.string(),
+    "other_isrcs": pa.string(),
+    "year": pa.int16(),
+    "duration_ms": pa.int32(),
+}
+_SCHEMA = pa.schema(_COLUMNS)
 
 
 @contextmanager
@@ -179,9 +179,7 @@ def _conflicts(engine: Engine, keys: list[int]) -> tuple[str, ...]:
         f" WHERE a.row_key = {one} AND b.row_key = {other}"
     )
     found = engine.sql(step_of("conflicts")).fetchall()[0]
-    return tuple(
-        reason for reason, holds in zip(_REASONS.values(), found, strict=True) if holds
-    )
+    return tuple(reason for reason, holds in zip(_REASONS.values(), found, strict=True) if holds)
 
 
 def _compared(engine: Engine) -> tuple[Route, list[int]]:

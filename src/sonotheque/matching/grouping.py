@@ -89,7 +89,8 @@ def _in_conflict(nodes: Nodes, groups: Numbers) -> Numbers:
     named = np.where(naming == 0, np.iinfo(np.uint64).max, naming)
     least = np.minimum(np.minimum.reduceat(named, starts), greatest)
     torn = (longest - shortest > 10_000 + longest // 20) | (least != greatest)
-    return of[starts[torn]]
+    found: Numbers = of[starts[torn]]
+    return found
 
 
 def _take_apart(

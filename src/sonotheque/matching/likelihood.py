@@ -47,8 +47,8 @@ COMPARISONS: dict[str, tuple[str, ...]] = {
     "source": ("one recording to it", "two recordings to it", "on one release", UNSAID),
     "crowd": ("2 rows", "to 4 rows", "to 16 rows", "to 64 rows", "to 256 rows", "more rows"),
 }
-"""The comparisons and their levels, in the order of linkage.sql, step `compare`. `crowd` is how many
-rows share the artist, the title or the ISRC."""
+"""The comparisons and their levels, in the order of linkage.sql, step `compare`. `crowd` is how
+many rows share the artist, the title or the ISRC."""
 
 _NAMES = tuple(COMPARISONS)
 _SIZES = tuple(len(levels) for levels in COMPARISONS.values())
@@ -77,9 +77,8 @@ _U_FIRST: dict[Route, dict[str, tuple[float, ...]]] = {
         "duration": (0.06, 0.12, 0.82, 0),
     },
 }
-"""… and of the others, where something is believed of them that is not believed of the first. Hardly
-anything is learnt of pairs that wrongly share an ISRC, from data in which nearly all that share one
-are one recording."""
+"""… and of the others, where that is not believed of the first, too. Hardly anything is learnt of
+pairs that wrongly share an ISRC, from data in which nearly all that share one are one recording."""
 _BELIEF_PAIRS = 100.0
 """So many pairs weigh as much as a belief."""
 _PRIOR_FIRST = {Route.ARTIST: 0.02, Route.TITLE: 0.02, Route.ISRC: 0.9}
@@ -134,7 +133,7 @@ def _logit2(chance: float) -> float:
 @dataclass(frozen=True, slots=True)
 class Patterns:
     """Pairs that were counted by their levels: `levels` shape (n, comparisons), `pairs` shape (n,).
-    `judged` are pairs a person has judged, as (levels, is one recording) for each; empty for none."""
+    `judged` are pairs a person has judged, as (levels, is one recording) for each."""
 
     levels: Numbers
     pairs: Floats
@@ -212,4 +211,3 @@ def _weights(prior: float, m: list[Floats], u: list[Floats], seen: Patterns) -> 
     judged = len(seen.judged[1]) if seen.judged else 0
     prior = min(max(float(prior), 1e-9), 1 - 1e-9)
     return Weights(prior, bits, int(seen.pairs.sum()), judged)
-

@@ -37,7 +37,6 @@ from sonotheque.matching.likelihood import (
     Weights,
     evidence_sql,
     learn,
-    levels_of,
 )
 from sonotheque.model.folding import fold as fold_text
 from sonotheque.store import files
@@ -50,7 +49,12 @@ Fold = Callable[[Any], Any]
 THRESHOLD = 0.9
 SUMMARY_NAME = "summary.json"
 MODEL_NAME = "model.json"
-LABELS_SCHEMA = pa.schema([("row_a", pa.uint64()), ("row_b", pa.uint64()), ("same", pa.bool_())])
+_LABELS: dict[str, pa.DataType] = {
+    "row_a": pa.uint64(),
+    "row_b": pa.uint64(),
+    "same": pa.bool_(),
+}
+LABELS_SCHEMA = pa.schema(_LABELS)
 _PLAN_NAME = "plan.json"
 _KEPT = 0.5
 _ROW_BYTES = 1_536
@@ -61,7 +65,7 @@ _FOLDED = ("called", "said", "whole", "artist", "album")
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """How pairs are come by: of a route's blocks, those within a `bracket` (SQL) that are `among`."""
+    """How pairs are come by: in a route's blocks, those of a `bracket` (SQL) that are `among`."""
 
     name: str
     route: Route
@@ -368,7 +372,8 @@ class _Linking:
         self.engine.execute(f"CREATE OR REPLACE TEMP TABLE crowded AS {step_of('crowd')}")
 
     def _files(self, pattern: str) -> str:
-        return f"read_parquet({quoted(self.workspace / 'spread' / pattern)}, hive_partitioning = false)"
+        paths = quoted(self.workspace / "spread" / pattern)
+        return f"read_parquet({paths}, hive_partitioning = false)"
 
 
 ROUTE_OF = (
@@ -387,7 +392,7 @@ def _group(workspace: Path, plan: _Plan, models: dict[str, Weights]) -> LinkSumm
     )
     keys, places = np.unique(about["row_key"].to_numpy(), return_index=True)
     nodes = Nodes(
-        about["duration_ms"].fill_null(UNSAID).to_numpy()[places].astype(np.int32),
+        about["duration_ms"].fill_null(pa.scalar(UNSAID, pa.int32())).to_numpy()[places],
         about["naming"].to_numpy()[places].astype(np.uint64),
     )
     del about, places
