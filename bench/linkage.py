@@ -102,7 +102,8 @@ def _pieces(universe: Path, *, with_isrc: bool) -> list[str]:
     isrc = "isrc" if with_isrc else "NULL::VARCHAR AS isrc"
     return [
         f"SELECT source, source_id, NULL::VARCHAR AS recording_id, {isrc}, '' AS other_isrcs,"
-        " title, artist, album, year(release_date)::SMALLINT AS year, duration_ms FROM read_parquet(["
+        " title, artist, album, year(release_date)::SMALLINT AS year, duration_ms"
+        " FROM read_parquet(["
         + ", ".join(quoted(path) for path in paths[first : first + FILES_A_PIECE])
         + "])"
         for first in range(0, len(paths), FILES_A_PIECE)

@@ -84,6 +84,9 @@ def test_labels(run: Run, fails: Fails, radio: Path, tmp_path: Path) -> None:
     assert "a, b and same" in fails(2, "link", "--labels", labels, "--archive", radio)
     labels.write_bytes(b"a,b,same\n\xff\n")
     assert "is no CSV" in fails(2, "link", "--labels", labels, "--archive", radio)
+    labels.write_text("a,b,same\n")
+    asked = ("link", "--labels", labels, "--explain", "shop:1", "shop:2", "--archive", radio)
+    assert "--explain" in fails(2, *asked)
     assert "does not exist" in fails(2, "link", "--labels", tmp_path / "no", "--archive", radio)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from argparse import Namespace
+from math import log2
 from pathlib import Path
 
 import pyarrow as pa
@@ -28,6 +29,10 @@ _YES, _NO = frozenset({"yes", "1", "true"}), frozenset({"no", "0", "false"})
 
 
 def link(arguments: Namespace) -> Answer:
+    if arguments.explain and arguments.labels:
+        raise BadInput(
+            "links nothing, and learns nothing", where="--explain", remedy="leave out --labels"
+        )
     with archives.open_archive(arguments.archive) as archive:
         if arguments.explain:
             return _explain(archive, *arguments.explain)
@@ -126,8 +131,6 @@ _SHARED = {"artist": "artist", "title": "title under two artists", "isrc": "ISRC
 
 
 def _odds(chance: float) -> float:
-    from math import log2
-
     return log2(chance / (1 - chance))
 
 
