@@ -34,6 +34,8 @@ JUDGED_ROWS = 32_000_000
 SECONDS_BAR, MEMORY_BAR, F1_BAR = 12 * 3_600, 16e9, 0.98
 FILES_A_PIECE = 8
 """Two million rows, as a snapshot's files have at most."""
+GROUPED_ROW_BYTES, GROUPED_PAIR_BYTES = 40, 36
+"""Of memory, while groups are made: what the arrays of `matching.grouping` hold at their peak."""
 _SEED = 23
 
 
@@ -55,6 +57,7 @@ class Right:
 @dataclass(frozen=True, slots=True)
 class _Measured:
     count: int
+    pairs: int
     linking: Cost
     bare: Cost
     right: Right
@@ -90,11 +93,11 @@ def _measure(workspace: Path, count: int, options: argparse.Namespace) -> _Measu
     tell("a bare pass over them")
     _, bare = measured(_bare_pass, pieces, workspace / "bare", options.memory)
     tell("linking them")
-    _, linking = measured(_link, pieces, links, count, options.memory, below=workspace)
+    pairs, linking = measured(_link, pieces, links, count, options.memory, below=workspace)
     tell("holding the links against the truth")
     right, by_isrc, calibration = _judge(universe, links, workspace / "judging")
     shutil.rmtree(links)
-    return _Measured(count, linking, bare, right, by_isrc, calibration)
+    return _Measured(count, pairs, linking, bare, right, by_isrc, calibration)
 
 
 def _pieces(universe: Path, *, with_isrc: bool) -> list[str]:
@@ -110,8 +113,9 @@ def _pieces(universe: Path, *, with_isrc: bool) -> list[str]:
     ]
 
 
-def _link(pieces: list[str], links: Path, count: int, memory: int) -> None:
-    link(pieces, links, rows=count, fold=fold, memory_bytes_max=memory)
+def _link(pieces: list[str], links: Path, count: int, memory: int) -> int:
+    """How many pairs linked."""
+    return link(pieces, links, rows=count, fold=fold, memory_bytes_max=memory).pairs
 
 
 def _bare_pass(pieces: list[str], directory: Path, memory: int) -> None:
@@ -193,14 +197,13 @@ def _growth(seen: list[_Measured]) -> list[Row]:
     growing further as it grew."""
     last = seen[-1]
     seconds = last.linking.wall * FULL_ROWS / last.count
-    memory = last.linking.peak.anonymous_bytes
     if len(seen) > 1:
         before = seen[-2]
-        rows = last.count - before.count
-        a_row = (last.linking.wall - before.linking.wall) / rows
+        a_row = (last.linking.wall - before.linking.wall) / (last.count - before.count)
         seconds = last.linking.wall + a_row * (FULL_ROWS - last.count)
-        memory_a_row = max(0, memory - before.linking.peak.anonymous_bytes) / rows
-        memory = round(memory + memory_a_row * (FULL_ROWS - last.count))
+    # The engine's part is bounded and does not grow; that of the groups does, and comes after it.
+    grouping = FULL_ROWS * (GROUPED_ROW_BYTES + GROUPED_PAIR_BYTES * last.pairs / last.count)
+    memory = max(last.linking.peak.anonymous_bytes, grouping)
     is_judged = last.count >= JUDGED_ROWS
     return [
         Row(

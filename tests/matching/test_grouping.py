@@ -30,7 +30,7 @@ def nodes(durations: Sequence[int], namings: Sequence[int]) -> Nodes:
 
 
 def grouped(about: Nodes, pairs: Sequence[Pair]) -> list[int]:
-    first, second = (np.array([pair[place] for pair in pairs], np.int64) for place in (0, 1))
+    first, second = (np.array([pair[place] for pair in pairs], np.int32) for place in (0, 1))
     chance = np.array([pair[2] for pair in pairs], np.float32)
     groups: list[int] = group(about, first, second, chance).tolist()
     return groups
@@ -49,7 +49,7 @@ def test_components_are_those_of_a_search(pairs: list[Pair]) -> None:
             todo += (new := near[todo.pop()] - seen)
             seen |= new
         expected.append(min(seen))
-    first, second = (np.array([pair[place] for pair in pairs], np.int64) for place in (0, 1))
+    first, second = (np.array([pair[place] for pair in pairs], np.int32) for place in (0, 1))
     assert components(SIZE, first, second).tolist() == expected
 
 

@@ -3,7 +3,7 @@
 The rules are in linkage.sql, the weights in `likelihood`, the groups in `grouping`. Rows are parted
 into buckets of those that share an artist, a title or an ISRC; what is learnt comes of some blocks,
 and every bucket is compared by itself, so that memory does not grow with the catalogue, but for 40
-bytes a row and 30 a pair at the end. Every step is renamed when it is on the disk: what was killed
+bytes a row and 36 a pair at the end. Every step is renamed when it is on the disk: what was killed
 goes on where it stopped. Nothing in the catalogue is changed by it.
 
 links-*.parquet    a line for each row: its source and identifier, `row_key`, `recording_id`,
@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 
 from sonotheque.errors import Corrupt
 from sonotheque.matching import names
-from sonotheque.matching.grouping import UNSAID, Nodes, group
+from sonotheque.matching.grouping import UNSAID, Nodes, group, not_alone
 from sonotheque.matching.likelihood import (
     COMPARISONS,
     Patterns,
@@ -143,7 +143,7 @@ def link(
     source_id, recording_id, isrc, other_isrcs, title, artist, album, year, duration_ms. Rows are
     linked from `threshold` on, a probability. `labels` (LABELS_SCHEMA) are pairs that a person has
     judged: they teach the model. Whole or not at all; the same call goes on after a kill. Memory:
-    `memory_bytes_max` for the engine, and after it is closed 40 bytes a row and 30 a pair. Raises
+    `memory_bytes_max` for the engine, and after it is closed 40 bytes a row and 36 a pair. Raises
     EnvironmentFailure where disk or memory run out.
     """
     workspace = target.with_name(target.name + ".work")
@@ -402,7 +402,7 @@ def _group(workspace: Path, plan: _Plan, models: dict[str, Weights]) -> LinkSumm
     inside = groups[first] == groups[second]
     for ends in (first, second):
         np.maximum.at(best, ends[inside], probability[inside])
-    sizes = np.bincount(groups, minlength=len(keys))
+    has_others = not_alone(groups)
     result = workspace / "result"
     files.remove_tree(result)
     files.make_directory(result)
@@ -410,7 +410,7 @@ def _group(workspace: Path, plan: _Plan, models: dict[str, Weights]) -> LinkSumm
     for number, path in enumerate(pieces):
         table = pq.read_table(path, columns=["source", "source_id", "recording_id", "row_key"])
         at = np.searchsorted(keys, table["row_key"].to_numpy())
-        alone = sizes[groups[at]] == 1
+        alone = ~has_others[at]
         linked += int((~alone).sum())
         table = table.append_column("cluster", pa.array(keys[groups[at]]))
         chance = pa.array(np.where(alone, 1, best[at]).astype(np.float32))
@@ -418,7 +418,7 @@ def _group(workspace: Path, plan: _Plan, models: dict[str, Weights]) -> LinkSumm
         pq.write_table(table, result / f"links-{number:05d}.parquet", compression="zstd")
     return LinkSummary(
         rows=plan.rows,
-        clusters=int((sizes > 0).sum()),
+        clusters=int((groups == np.arange(len(groups))).sum()),
         linked=linked,
         pairs=len(first),
         threshold=plan.threshold,
@@ -435,10 +435,11 @@ def _edges(workspace: Path, keys: Any, threshold: float) -> tuple[Any, Any, Any]
         chance = table["probability"].to_numpy().astype(np.float32)
         linking = chance >= threshold
         a, b = (
-            np.searchsorted(keys, table[name].to_numpy()[linking]) for name in ("row_a", "row_b")
+            np.searchsorted(keys, table[name].to_numpy()[linking]).astype(np.int32)
+            for name in ("row_a", "row_b")
         )
         ends.append((a, b, chance[linking]))
-    none = np.zeros(0, np.int64)
+    none = np.zeros(0, np.int32)
     columns = list(zip(*ends, strict=True)) if ends else [(none,), (none,), (none,)]
     first, second, chances = (np.concatenate(one) for one in columns)
     return first, second, chances.astype(np.float32)
