@@ -34,7 +34,7 @@ JUDGED_ROWS = 32_000_000
 SECONDS_BAR, MEMORY_BAR, F1_BAR = 12 * 3_600, 16e9, 0.98
 FILES_A_PIECE = 8
 """Two million rows, as a snapshot's files have at most."""
-GROUPED_ROW_BYTES, GROUPED_PAIR_BYTES = 40, 36
+GROUPED_ROW_BYTES, GROUPED_PAIR_BYTES = 46, 36
 """Of memory, while groups are made: what the arrays of `matching.grouping` hold at their peak."""
 _SEED = 23
 

@@ -2,7 +2,7 @@
 
 The rules are in linkage.sql, the weights in `likelihood`, the groups in `grouping`. Rows are parted
 into buckets of those that share an artist, a title or an ISRC; what is learnt comes of some blocks,
-and every bucket is compared by itself, so that memory does not grow with the catalogue, but for 40
+and every bucket is compared by itself, so that memory does not grow with the catalogue, but for 46
 bytes a row and 36 a pair at the end. Every step is renamed when it is on the disk: what was killed
 goes on where it stopped. Nothing in the catalogue is changed by it.
 
@@ -74,22 +74,24 @@ class _Way:
     window: int
 
 
+_BY_NAME = "coalesce(a.isrc <> b.isrc, true)"
+"""Pairs that share an ISRC are come by through it."""
 _NEARBY = "b.duration_ms - a.duration_ms <= 2000"
 _WAYS = (
     _Way("isrc", Route.ISRC, "block", "true", 64),
-    _Way("names", Route.ARTIST, "CASE WHEN title <> '' THEN hash(block, title) END", "true", 64),
+    _Way("names", Route.ARTIST, "CASE WHEN title <> '' THEN hash(block, title) END", _BY_NAME, 64),
     _Way(
         "artist",
         Route.ARTIST,
         "CASE WHEN duration_ms IS NOT NULL THEN block END",
-        f"{_NEARBY} AND a.title <> b.title AND is_near(a.title, b.title)",
+        f"{_BY_NAME} AND {_NEARBY} AND a.title <> b.title AND is_near(a.title, b.title)",
         12,
     ),
     _Way(
         "title",
         Route.TITLE,
         "CASE WHEN duration_ms IS NOT NULL THEN block END",
-        f"{_NEARBY} AND a.artist_key <> b.artist_key",
+        f"{_BY_NAME} AND {_NEARBY} AND a.artist_key <> b.artist_key",
         12,
     ),
 )
@@ -143,7 +145,7 @@ def link(
     source_id, recording_id, isrc, other_isrcs, title, artist, album, year, duration_ms. Rows are
     linked from `threshold` on, a probability. `labels` (LABELS_SCHEMA) are pairs that a person has
     judged: they teach the model. Whole or not at all; the same call goes on after a kill. Memory:
-    `memory_bytes_max` for the engine, and after it is closed 40 bytes a row and 36 a pair. Raises
+    `memory_bytes_max` for the engine, and after it is closed 46 bytes a row and 36 a pair. Raises
     EnvironmentFailure where disk or memory run out.
     """
     workspace = target.with_name(target.name + ".work")
