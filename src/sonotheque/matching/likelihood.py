@@ -169,8 +169,10 @@ def learn(route: Route, seen: Patterns) -> Weights:
         prior = (matched.sum() + believed) / (pairs.sum() + _BELIEF_PAIRS)
         belief[-1] = u[-1] * _BELIEF_PAIRS
         for place, (size, name) in enumerate(zip(_SIZES, _NAMES, strict=True)):
-            among_matched = np.bincount(levels[:, place], matched, size)
-            among_others = np.bincount(levels[:, place], others, size)
+            # Nobody counts the crowd of a pair that was judged.
+            counts = np.isnan(fixed) if name == "crowd" else 1
+            among_matched = np.bincount(levels[:, place], matched * counts, size)
+            among_others = np.bincount(levels[:, place], others * counts, size)
             m[place] = _shares(among_matched + belief[place], name)
             u[place] = _shares(among_others + doubt[place], name)
         if abs(prior - before) < _STILL * before:
