@@ -15,8 +15,8 @@ from pathlib import Path
 
 from bench.table import Row
 
-BENCHMARKS = ("startup", "deposit", "vault", "ledger", "catalogue", "rights", "matching")
-WITH_OPTIONS = ("catalogue", "ledger", "matching", "rights", "vault")
+BENCHMARKS = ("startup", "deposit", "vault", "ledger", "catalogue", "rights", "matching", "linkage")
+WITH_OPTIONS = ("catalogue", "ledger", "linkage", "matching", "rights", "vault")
 
 
 def main(words: list[str]) -> int:

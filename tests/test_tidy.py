@@ -31,7 +31,7 @@ UNDOCUMENTED_LINES_MAX = 12
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 # What DESIGN.md, section 2, puts into each room. What it names for later is not asked for yet:
-# matching/linkage, simulation/traffic.
+# simulation/traffic.
 ROOMS = {
     ".": "errors config archive demo __main__",
     "cli": "parser",
@@ -43,7 +43,7 @@ ROOMS = {
     "catalogue/sources": "musicbrainz discogs ddex freemusicc table listens",
     "vault": "ocfl objects replicas fixity",
     "rights": "decision ledger proof",
-    "matching": "fingerprint index clones",
+    "matching": "fingerprint index clones linkage",
     "simulation": "universe",
     "model": "identifiers music holdings terms",
     "store": "db files engine objectstore",

@@ -87,6 +87,17 @@ def view_piece(engine: Engine, piece: Piece) -> None:
     engine.execute(f"CREATE OR REPLACE TEMP VIEW inputs AS {query}")
 
 
+def described_rows(directory: Path) -> list[str]:
+    """The rows of the snapshot in `directory` that describe a recording, as a query of the engine
+    for each of its files: those of STAGED_SCHEMA, each with the `recording_id` that it is of."""
+    return [
+        f"SELECT {_COLUMNS}, last_value(recording_id IGNORE NULLS) OVER (ORDER BY place)"
+        " AS recording_id FROM (SELECT *, row_number() OVER () AS place"
+        f" FROM {_stored([path])})"
+        for path in sorted(directory.glob(f"recordings-*{ROWS_SUFFIX}"))
+    ]
+
+
 def _staged(paths: list[Path]) -> str:
     listed = ", ".join(quoted(path) for path in paths)
     return (

@@ -38,6 +38,7 @@ def find(arguments: Namespace) -> Answer:
 
 
 def show(arguments: Namespace) -> Answer:
+    from sonotheque.cli import linking
     from sonotheque.deposit.receipts import Receipts
 
     now = utc_now()
@@ -51,7 +52,9 @@ def show(arguments: Namespace) -> Answer:
             deposits = Receipts(archive.database).about(recording.id)
             listed = archive.catalogue.listed(recording.id)
             lines += text.recording(recording)
+            linked = linking.linked_rows(archive, listed) if listed else ()
             lines += cataloguing.listed_lines(listed) if listed else []
+            lines += linking.linked_lines(linked)
             lines += ["What may be done with it", *text.decisions(decisions)]
             lines += ["What the ledger says"] if statements else []
             shown = map(archive.commitments.shown, statements)
@@ -88,6 +91,7 @@ def show(arguments: Namespace) -> Answer:
                         {"deposit": d, "at": at, "item": item} for d, at, item in deposits
                     ],
                     "listed": cataloguing.listed_document(listed) if listed else None,
+                    "linked": linked,
                 }
             )
     return Answer(documents, "\n".join(lines))

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 from sonotheque import __version__
+from sonotheque.cli.catalogue_parser import add_catalogue
 from sonotheque.cli.desk_parser import add_desk
 from sonotheque.errors import BadInput
-from sonotheque.model.music import SOURCE_KINDS
 from sonotheque.model.procedures import Procedure, Step
 from sonotheque.model.terms import Basis, Layer, Use
 
@@ -132,30 +132,7 @@ def _finding(commands: _Commands) -> None:
     )
     match = _command(commands, "match", "finding:match", "is this sound in the archive already?")
     match.add_argument("files", metavar="FILE", nargs="+", type=Path)
-    bring = _command(
-        commands, "import", "cataloguing:import_source", "take in a catalogue of others"
-    )
-    bring.add_argument(
-        "source", choices=SOURCE_KINDS, metavar="SOURCE", help=", ".join(SOURCE_KINDS)
-    )
-    bring.add_argument("path", metavar="PATH", type=Path)
-    bring.add_argument("--origin", required=True, help="where the data comes from")
-    bring.add_argument("--licence", required=True, help="SPDX identifier or URL")
-    bring.add_argument("--mapping", type=Path, metavar="FILE", help="column names (TOML)")
-    catalogue = _command(
-        commands, "catalogue", "cataloguing:catalogue", "what was imported, and folding it in"
-    )
-    catalogue.add_argument(
-        "action",
-        choices=["status", "build", "changes"],
-        metavar="ACTION",
-        nargs="?",
-        default="status",
-        help="status (the default), build, or changes",
-    )
-    catalogue.add_argument(
-        "--since", type=_positive, metavar="N", help="changes: those after snapshot N"
-    )
+    add_catalogue(commands, _command)
 
 
 def _rights(commands: _Commands) -> _Commands:

@@ -15,10 +15,12 @@ _GUESTS = re.compile(r"[\s(\[]+(?:feat|ft|featuring)(?:\.\s*|\s+)\S.*$")
 _BRACKETED = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
 _AFTER_DASH = re.compile(r"\s[-–—]\s+(.*)$")
 
-_VERSIONS = {
-    "live": "live|unplugged|en vivo|en direct|en public|in concert|en concert|ao vivo|dal vivo",
-    "remix": "remix|rmx|mix|rework|bootleg|mashup|dub",
-    "instrumental": "instrumental|instrumentale|backing track|karaoke|minus one",
+VERSIONS: dict[str, str] = {
+    "live": "live|unplugged|en vivo|en direct|en public|in concert|en concert|ao vivo|dal vivo|"
+    "ライブ|라이브|现场|現場|концерт",
+    "remix": "remix|rmx|mix|rework|bootleg|mashup|dub|リミックス|리믹스|混音|ремикс",
+    "instrumental": "instrumental|instrumentale|backing track|karaoke|minus one|off vocal|"
+    "カラオケ|伴奏|инструментал",
     "a cappella": "a cappella|acappella|acapella",
     "acoustic": "acoustic|acoustique|stripped",
     "demo": "demo|rehearsal|outtake|alternate|alternative take",
@@ -26,7 +28,7 @@ _VERSIONS = {
     "cover": "cover|tribute|in the style of",
 }
 _VERSION_PATTERNS = {
-    version: re.compile(rf"\b(?:{words})\b") for version, words in _VERSIONS.items()
+    version: re.compile(rf"\b(?:{words})\b") for version, words in VERSIONS.items()
 }
 
 
