@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 from sonotheque import __version__
+from sonotheque.cli.checking_parser import add_check
 from sonotheque.cli.desk_parser import add_desk
 from sonotheque.errors import BadInput
 from sonotheque.model.music import SOURCE_KINDS
@@ -132,6 +133,7 @@ def _finding(commands: _Commands) -> None:
     )
     match = _command(commands, "match", "finding:match", "is this sound in the archive already?")
     match.add_argument("files", metavar="FILE", nargs="+", type=Path)
+    add_check(commands, _command)
     bring = _command(
         commands, "import", "cataloguing:import_source", "take in a catalogue of others"
     )
