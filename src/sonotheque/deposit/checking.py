@@ -20,7 +20,7 @@ from sonotheque.deposit.accession import Progress, look_into
 from sonotheque.deposit.appraisal import appraise
 from sonotheque.deposit.inspection import Inspection
 from sonotheque.deposit.package import PackageFile, read_package
-from sonotheque.deposit.scrutiny import first_of, scrutinise, withdrawn
+from sonotheque.deposit.scrutiny import first_of, own_licences, scrutinise, withdrawn
 from sonotheque.errors import BadInput
 from sonotheque.matching import clones
 from sonotheque.matching.forensics import Exhibit, across, cloned_from, several_codes_findings
@@ -158,6 +158,7 @@ def _compared(
         *(replace(finding, where=recording.id) for finding in appraised.findings),
         *(replace(f, where=recording.id) for f in several_codes_findings(said, None)),
         *scrutinised,
+        *own_licences(archive, recording.id),
     )
     item = Checked(
         name=recording.id,

@@ -77,6 +77,13 @@ def first_of(archive: Archive, recordings: Iterable[RecordingId]) -> dict[Record
     return first
 
 
+def own_licences(archive: Archive, recording: RecordingId) -> tuple[Finding, ...]:
+    """Whether the ledger has more than one licence of `recording` on record."""
+    names = sorted(_licences(archive.ledger.statements_about(recording)))
+    found = licence_findings(names[1:], names[:1], "the same recording")
+    return tuple(replace(finding, where=recording) for finding in found)
+
+
 def withdrawn(
     archive: Archive, matches: Iterable[Match], *, where: str, now: str
 ) -> tuple[Finding, ...]:
