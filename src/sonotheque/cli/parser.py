@@ -10,6 +10,7 @@ from typing import NoReturn, TypeAlias
 from sonotheque import __version__
 from sonotheque.cli.checking_parser import add_check
 from sonotheque.cli.desk_parser import add_desk
+from sonotheque.cli.watching_parser import add_watch
 from sonotheque.errors import BadInput
 from sonotheque.model.music import SOURCE_KINDS
 from sonotheque.model.procedures import Procedure, Step
@@ -134,6 +135,7 @@ def _finding(commands: _Commands) -> None:
     match = _command(commands, "match", "finding:match", "is this sound in the archive already?")
     match.add_argument("files", metavar="FILE", nargs="+", type=Path)
     add_check(commands, _command)
+    add_watch(commands, _command)
     bring = _command(
         commands, "import", "cataloguing:import_source", "take in a catalogue of others"
     )
