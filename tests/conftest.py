@@ -199,6 +199,26 @@ def music() -> Music:
     return Music()
 
 
+class Sounds:
+    """Sound by itself, to be changed before it is written."""
+
+    compose = staticmethod(compose)
+    encode = staticmethod(encode)
+    tag = staticmethod(tag)
+
+    @staticmethod
+    def resampled(samples: Samples, rate_hz: int) -> Samples:
+        """`samples` at RATE_HZ, in stereo."""
+        places = np.arange(0, len(samples) - 1, rate_hz / RATE_HZ)
+        one = [np.interp(places, np.arange(len(samples)), channel) for channel in samples.T]
+        return np.stack([one[0], one[-1]], axis=1).astype(np.int16)
+
+
+@pytest.fixture(scope="session")
+def sounds() -> Sounds:
+    return Sounds()
+
+
 def _make_archive(directory: Path) -> Archive:
     roots = (Root("main", directory / "vault"), Root("copy-1", directory / "replica"))
     return archives.create(

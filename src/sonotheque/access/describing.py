@@ -18,6 +18,11 @@ def may_describe(archive: Archive, recording: RecordingId, now: str) -> bool:
     return archive.decide(recording, Use.DESCRIBE, now).answer is not Answer.REFUSED
 
 
+def may_identify(archive: Archive, recording: RecordingId, now: str) -> bool:
+    """Whether strangers may be told that a sound of theirs is this recording."""
+    return archive.decide(recording, Use.IDENTIFY, now).answer is not Answer.REFUSED
+
+
 def describable(
     archive: Archive, recordings: Iterable[Recording], now: str
 ) -> tuple[Recording, ...]:

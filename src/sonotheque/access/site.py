@@ -17,6 +17,7 @@ from litestar.types import Message, Scope
 
 from sonotheque import __version__
 from sonotheque.access import (
+    acoustid,
     api,
     audio,
     claims,
@@ -101,6 +102,7 @@ def create_app(archive: Archive) -> Litestar:
             *publications.HANDLERS,
             *audio.HANDLERS,
             *reference.HANDLERS,
+            *acoustid.HANDLERS,
             *claims.HANDLERS,
             *transparency.HANDLERS,
             *reservations.HANDLERS,

@@ -13,6 +13,7 @@ from sonotheque.cli.answer import Answer
 from sonotheque.cli.rights import one
 from sonotheque.desk.case import Ask, Case, Event, Outcome, Party, Side
 from sonotheque.desk.handling import Desk, Request
+from sonotheque.desk.watches import Watches
 from sonotheque.errors import NotFound
 from sonotheque.model.findings import Finding
 from sonotheque.model.terms import Layer, Use
@@ -95,6 +96,7 @@ def decide(arguments: Namespace) -> Answer:
 
 def notify(arguments: Namespace) -> Answer:
     with _desk(arguments.archive) as desk:
+        Watches(desk.archive).tell()
         problem = desk.tell(utc_now())
         waiting = len(desk.outbox.waiting())
     said = f"{waiting} notices wait." if waiting else "No notice waits."

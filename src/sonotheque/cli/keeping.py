@@ -6,10 +6,11 @@ from argparse import Namespace
 from pathlib import Path
 
 from sonotheque import archive as archives
+from sonotheque.archive import Archive
 from sonotheque.cli import text
 from sonotheque.cli.answer import Answer, progress
 from sonotheque.config import Config, Root
-from sonotheque.errors import BadInput
+from sonotheque.errors import BadInput, SonothequeError
 from sonotheque.store.clock import utc_now
 from sonotheque.vault import replicas
 
@@ -64,7 +65,20 @@ def deposit(arguments: Namespace) -> Answer:
         receipt = accession.deposit(
             archive, arguments.paths, utc_now(), statements=arguments.statements, progress=show
         )
+        _tell_watches(archive)
     return Answer(receipt, text.receipt(receipt), exit_code=0 if receipt.accepted else 1)
+
+
+def _tell_watches(archive: Archive) -> None:
+    """Tell those who watch. What was deposited is kept in any case."""
+    from sonotheque.desk.watches import Watches
+
+    try:
+        watches = Watches(archive)
+        if watches.tell():
+            watches.outbox.deliver()
+    except SonothequeError as error:
+        text.tell(f"Not everybody who watches knows yet: {error.line()}")
 
 
 def rebuild(arguments: Namespace) -> Answer:

@@ -9,7 +9,9 @@ from typing import NoReturn, TypeAlias
 
 from sonotheque import __version__
 from sonotheque.cli.catalogue_parser import add_catalogue
+from sonotheque.cli.checking_parser import add_check
 from sonotheque.cli.desk_parser import add_desk
+from sonotheque.cli.watching_parser import add_watch
 from sonotheque.errors import BadInput
 from sonotheque.model.procedures import Procedure, Step
 from sonotheque.model.terms import Basis, Layer, Use
@@ -132,6 +134,8 @@ def _finding(commands: _Commands) -> None:
     )
     match = _command(commands, "match", "finding:match", "is this sound in the archive already?")
     match.add_argument("files", metavar="FILE", nargs="+", type=Path)
+    add_check(commands, _command)
+    add_watch(commands, _command)
     add_catalogue(commands, _command)
 
 

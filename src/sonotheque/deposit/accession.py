@@ -23,8 +23,10 @@ from sonotheque.deposit.appraisal import BY_POLICY, Appraisal, appraise
 from sonotheque.deposit.inspection import FUNCTION, Inspection, inspect
 from sonotheque.deposit.package import Package, PackageFile, read_package
 from sonotheque.deposit.receipts import Receipts
+from sonotheque.deposit.scrutiny import first_of, scrutinise
 from sonotheque.deposit.storing import AccessionPlan, PlannedItem, batches, store
 from sonotheque.matching import clones
+from sonotheque.matching.forensics import Exhibit, across, cloned_from
 from sonotheque.matching.index import FingerprintIndex
 from sonotheque.model.findings import Finding, Severity
 from sonotheque.model.holdings import (
@@ -73,7 +75,7 @@ def plan(
     """Decide about every file of `package`; writes nothing to the archive."""
     items = []
     with _Planner(archive, now) as planner:
-        looked = _look_into(archive, package.files, progress)
+        looked = look_into(archive, package.files, progress)
         for file, (sha512, inspection) in zip(package.files, looked, strict=True):
             appraisal = appraise(
                 file,
@@ -88,7 +90,7 @@ def plan(
         at=now,
         source=package.source,
         items=tuple(items),
-        findings=package.findings,
+        findings=(*package.findings, *across(planner.exhibits, package.source)),
     )
 
 
@@ -145,6 +147,9 @@ class _Planner:
         self._recordings: dict[RecordingId, Recording] = {}
         self._planned: dict[Sha512, RecordingId] = {}
         self._said: dict[RecordingId, tuple[Statement, ...]] = {}
+        self._names: dict[RecordingId, list[str]] = {}
+        self.exhibits: list[Exhibit] = []
+        """Every file that was planned, to be held against the others."""
 
     def __enter__(self) -> _Planner:
         return self
@@ -163,6 +168,7 @@ class _Planner:
         intended = planned or self._receipts.intended(looked.sha512)
         if appraisal.acceptable:
             matches, same_as, matched = self._match(looked)
+            self._exhibit(looked, matches, matched, intended)
             # Bytes that are held already are no other encoding, but may come in a false name.
             findings += [
                 replace(finding, where=looked.file.name)
@@ -220,8 +226,41 @@ class _Planner:
                 best.setdefault(match.recording, match)
         matches = tuple(best.values())
         described = {id_: recording.description for id_, recording in known.items()}
-        appraised = clones.appraise(looked.appraisal.description, matches, described)
-        return matches, appraised.same_as, tuple(appraised.findings)
+        description = looked.appraisal.description
+        appraised = clones.appraise(
+            description, matches, described, first_of(self._archive, described)
+        )
+        scrutinised = scrutinise(
+            self._archive,
+            description,
+            where=looked.file.name,
+            now=self._now,
+            tags=looked.inspection.tags,
+            matches=matches,
+            same_as=appraised.same_as,
+            statements=looked.appraisal.statements,
+        )
+        return matches, appraised.same_as, (*appraised.findings, *scrutinised)
+
+    def _exhibit(
+        self,
+        looked: _Looked,
+        matches: Sequence[Match],
+        findings: Sequence[Finding],
+        intended: RecordingId | None,
+    ) -> None:
+        """Note what the file has to do with those before it."""
+        known = {m.recording: r for m in matches if (r := self._known(m.recording))}
+        described = {id_: recording.description for id_, recording in known.items()}
+        same = dict.fromkeys([*described, *filter(None, [intended])])
+        self.exhibits.append(
+            Exhibit(
+                name=looked.file.name,
+                description=looked.appraisal.description,
+                alike=tuple(name for id_ in same for name in self._names.get(id_, ())),
+                cloned_from=cloned_from(findings, matches, described),
+            )
+        )
 
     def _known(self, id_: RecordingId) -> Recording | None:
         return self._recordings.get(id_) or self._archive.catalogue.get(id_)
@@ -242,6 +281,7 @@ class _Planner:
                 added_at=self._now,
             )
         self._recordings[id_] = recording
+        self._names.setdefault(id_, []).append(looked.file.name)
         if looked.inspection.fingerprints:
             self._index.add(id_, looked.inspection.fingerprints)
         return recording
@@ -254,10 +294,10 @@ def _without_picture(inspection: Inspection) -> Inspection:
     return replace(inspection, fingerprints=replace(inspection.fingerprints, picture=b""))
 
 
-def _look_into(
+def look_into(
     archive: Archive, package_files: Sequence[PackageFile], progress: Progress | None
 ) -> Iterator[tuple[Sha512, Inspection]]:
-    """Digest and inspection of each file, in order, one confined worker a core."""
+    """Digest and inspection of each of `package_files`, in order, one confined worker a core."""
     limits = archive.config.limits
     cores = len(os.sched_getaffinity(0))
     idle: SimpleQueue[Sandbox] = SimpleQueue()

@@ -15,7 +15,7 @@ from sonotheque.deposit.package import PackageFile
 from sonotheque.errors import BadInput
 from sonotheque.model.findings import Finding, Severity
 from sonotheque.model.folding import fold
-from sonotheque.model.identifiers import Isrc, RecordingId, parse_isrc
+from sonotheque.model.identifiers import Isrc, RecordingId, format_isrc, look_alike, parse_isrc
 from sonotheque.model.music import AudioProperties, Description
 from sonotheque.model.terms import Kind, Layer, Statement, Status
 from sonotheque.rights.licences import Licence, find_licence
@@ -230,15 +230,12 @@ def _isrcs(
             try:
                 codes[parse_isrc(word)] = None
             except BadInput as error:
-                findings.append(
-                    _finding(
-                        file,
-                        "isrc.malformed",
-                        Severity.WARNING,
-                        f"carries {word[:40]!r}, which {error.what}; it is left out",
-                        error.remedy,
-                    )
-                )
+                meant = look_alike("".join(word.split()).replace("-", "").upper())
+                code, remedy = "isrc.malformed", error.remedy
+                if meant:
+                    code, remedy = "isrc.look-alike", f"is {format_isrc(Isrc(meant))} meant?"
+                message = f"carries {word[:40]!r}, which {error.what}; it is left out"
+                findings.append(_finding(file, code, Severity.WARNING, message, remedy))
     return tuple(codes), findings
 
 

@@ -52,14 +52,16 @@ class Package:
     findings: tuple[Finding, ...]
 
 
-def read_package(paths: Sequence[Path], *, statements: Path | None = None) -> Package:
+def read_package(
+    paths: Sequence[Path], *, statements: Path | None = None, may_be_empty: bool = False
+) -> Package:
     """Read the delivery that `paths` (directories, bags or files) make up.
 
     A bag is validated completely first; where it is whole, its payload is the delivery.
     Statements come from `statements`, and are then about all of it; or from every
     statements.toml in it or beside the files that are named singly, and are then about the files
     in its directory and below. Raises BadInput where a path does not exist, there is nothing to
-    deposit, or a statements file cannot be understood.
+    deposit and it is not said that it `may_be_empty`, or a statements file cannot be understood.
     """
     found: list[PackageFile] = []
     findings: list[Finding] = []
@@ -88,7 +90,7 @@ def read_package(paths: Sequence[Path], *, statements: Path | None = None) -> Pa
         elif given is None:
             findings += _idle(declaration, here)
         found += [replace(file, declaration=given or declaration, bag=bag) for file in here]
-    if not found and not findings:
+    if not found and not findings and not may_be_empty:
         raise BadInput(
             "holds no music",
             where=_printable(str(paths[0])) if paths else "deposit",

@@ -86,6 +86,19 @@ class Receipts:
             for row in rows:
                 yield msgspec.json.decode(row.document, type=Receipt)
 
+    def after(self, at: str, deposit: DepositId) -> Iterator[Receipt]:
+        """The receipts after that of `deposit` at `at`, in the order of their making."""
+        with db.reading(self._engine) as connection:
+            rows = connection.execute(
+                text(
+                    "SELECT document FROM deposit_receipt"
+                    " WHERE (at, deposit) > (:at, :deposit) ORDER BY at, deposit"
+                ),
+                {"at": at, "deposit": deposit},
+            ).all()
+        for row in rows:
+            yield msgspec.json.decode(row.document, type=Receipt)
+
     def about(self, recording: RecordingId) -> tuple[tuple[DepositId, str, ReceiptItem], ...]:
         """Every deposit of `recording`: its identifier, when, and the item; oldest first."""
         with db.reading(self._engine) as connection:

@@ -72,12 +72,16 @@ class Outbox:
 
     def put(self, notices: Iterable[Notice]) -> None:
         """Let `notices` wait; where nobody takes any, there is nothing to wait for."""
+        for notice in notices:
+            self.put_document(f"{notice.event.at}-{notice.id}", msgspec.json.encode(notice))
+
+    def put_document(self, name: str, document: bytes) -> None:
+        """Let one JSON document wait, once under each name; names sort in the order of handing
+        over."""
         if not self._target:
             return
         files.make_directory(self._directory)
-        for notice in notices:
-            path = self._directory / f"{notice.event.at}-{notice.id}.json"
-            files.replace(path, msgspec.json.encode(notice), mode=0o600)
+        files.replace(self._directory / f"{name}.json", document, mode=0o600)
 
     def waiting(self) -> list[Path]:
         """The notices that nobody has taken yet, oldest first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sonotheque.matching.names import artist_key, title_key, versions_of
 from sonotheque.model.findings import Finding, Severity
@@ -24,10 +24,12 @@ def appraise(
     description: Description,
     matches: Sequence[Match],
     described: Mapping[RecordingId, Description],
+    since: Mapping[RecordingId, str] | None = None,
 ) -> Appraised:
     """Weigh `matches`, best first, of a file that says it is `description`.
 
-    `described` says what the matched recordings are; one it does not name says nothing. A file
+    `described` says what the matched recordings are; one it does not name says nothing. `since`
+    says of those that the ledger knows since when, in words: who was first. A file
     is another encoding of the best match that is the same recording, by the same artist or with
     one of the two unnamed, and not by its title another version. Once that is found, the same
     sound under another name is the archive's to look into, not the file's error.
@@ -46,6 +48,7 @@ def appraise(
     )
     findings: list[Finding] = []
     for match, held in pairs:
+        before = len(findings)
         if match.is_suspect:
             findings.append(_suspect_finding(match, held))
         elif match.kind is MatchKind.MODIFIED_COPY:
@@ -60,8 +63,13 @@ def appraise(
                 findings.append(_no_artist_finding(description, match, held))
             if _other_title(description, held):
                 findings.append(_other_title_finding(description, match, held))
+            if _other_label(description, held):
+                findings.append(_other_label_finding(description, match, held))
             if match.recording == same_as:
                 findings.append(_same_recording_finding(match, held))
+        first = (since or {}).get(match.recording)
+        if first:
+            findings[before:] = [_dated(finding, first) for finding in findings[before:]]
     return Appraised(same_as=same_as, findings=tuple(findings))
 
 
@@ -79,6 +87,18 @@ def _other_version(new: Description, held: Description) -> bool:
     """One is live, a remix or the like, by its title, and the other is not. A title that is
     missing says nothing."""
     return bool(new.title and held.title) and versions_of(new.title) != versions_of(held.title)
+
+
+def _other_label(new: Description, held: Description) -> bool:
+    first, second = artist_key(new.label), artist_key(held.label)
+    return bool(first and second) and first != second
+
+
+def _dated(finding: Finding, first: str) -> Finding:
+    """`finding` with who was first, where it is about whose sound it is."""
+    if not finding.code.startswith("clone."):
+        return finding
+    return replace(finding, message=f"{finding.message}; {first}")
 
 
 def _part(new: Description, match: Match, held: Description) -> Finding:
@@ -164,6 +184,16 @@ def _other_title_finding(new: Description, match: Match, held: Description) -> F
         severity=Severity.WARNING,
         message=f"is called {new.title!r} but sounds the same as {_evidence(match, held)}",
         remedy="check which title is right, and whether it is another version",
+    )
+
+
+def _other_label_finding(new: Description, match: Match, held: Description) -> Finding:
+    return Finding(
+        code="clone.other-label",
+        severity=Severity.WARNING,
+        message=f"comes from the label {new.label!r}, and sounds the same as"
+        f" {_evidence(match, held)} of {held.label!r}",
+        remedy="if it was licensed on or sold, keep the paper; otherwise ask who holds it",
     )
 
 

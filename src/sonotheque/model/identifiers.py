@@ -29,6 +29,8 @@ _CROCKFORD_READ = str.maketrans("OIL", "011", "-")
 _DIGITS = 13
 _ID_BITS = 63
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}")
+_LETTERS_MEANT = str.maketrans("01", "OI")
+_DIGITS_MEANT = str.maketrans("OIL", "011")
 OWN_PREFIX = "urn:sonotheque:"
 HOLDING_PREFIX = f"{OWN_PREFIX}holding:"
 ADOPTION_PREFIX = f"{OWN_PREFIX}adoption:"
@@ -97,6 +99,13 @@ def parse_isrc(text: str) -> Isrc:
             remedy="two letters, three letters or digits, seven digits: FR-Z03-14-00123",
         )
     return Isrc(code)
+
+
+def look_alike(code: str) -> str:
+    """The ISRC that `code`, bare and in upper case, is with O for 0, I for 1 or the like put right;
+    empty where it is one already, or none even so."""
+    meant = code[:2].translate(_LETTERS_MEANT) + code[2:5] + code[5:].translate(_DIGITS_MEANT)
+    return meant if meant != code and _ISRC.fullmatch(meant) else ""
 
 
 def format_isrc(isrc: Isrc) -> str:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from sonotheque.catalogue.sources import ROW_SCHEMA, Fault, Piece
+from sonotheque.model.identifiers import look_alike
 
 # The stubs cannot follow columns whose type is known only when the program runs.
 pc: Any = pyarrow.compute
@@ -87,8 +88,6 @@ _MESSAGES = {
 
 _ISRC_FORM = "[A-Z]{2}[A-Z0-9]{3}[0-9]{7}"
 _SCIENTIFIC = r"^[+-]?[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]+$"
-_LETTERS_MEANT = str.maketrans("01", "OI")
-_DIGITS_MEANT = str.maketrans("OIL", "011")
 _UPC = "^([0-9]{6,14})?$"
 _SHOWN_CHARACTERS = 200
 _ISRC_CHARACTERS = 12
@@ -248,12 +247,12 @@ class _Checks:
         well_formed = pc.match_substring_regex(plain, f"^{_ISRC_FORM}$")
         broken = pc.invert(pc.or_(empty, well_formed))
         if pc.any(broken).as_py():
-            alike = [_look_alike(code) != "" for code in pc.filter(plain, broken).to_pylist()]
-            look_alike = pc.replace_with_mask(
+            alike = [look_alike(code) != "" for code in pc.filter(plain, broken).to_pylist()]
+            mistyped = pc.replace_with_mask(
                 pc.and_(empty, broken), broken, pa.array(alike, pa.bool_())
             )
-            self.refuse("isrc.look-alike", look_alike)
-            self.refuse("isrc.broken", pc.and_not(broken, look_alike))
+            self.refuse("isrc.look-alike", mistyped)
+            self.refuse("isrc.broken", pc.and_not(broken, mistyped))
         return pc.if_else(well_formed, plain, pa.scalar(None, pa.string()))
 
     def upc(self) -> Column:
@@ -312,9 +311,7 @@ class _Checks:
         for place in np.flatnonzero(self.bad):
             code = next(code for code, mask in self._codes if mask[place])
             row = {name: _shown(column[place]) for name, column in self._chunk.columns.items()}
-            suggestion = (
-                _look_alike(_bare(row.get("isrc", ""))) if code == "isrc.look-alike" else ""
-            )
+            suggestion = look_alike(_bare(row.get("isrc", ""))) if code == "isrc.look-alike" else ""
             found.append(fault(code, int(self._chunk.lines[place]), row, suggestion))
         return tuple(found)
 
@@ -427,9 +424,3 @@ def _listed(text: str) -> list[str]:
     """The different codes of a list, sorted, so that the same list in another order is the same
     row; one empty text where there is none."""
     return sorted({bare for part in re.split("[;,|]", text) if (bare := _bare(part))}) or [""]
-
-
-def _look_alike(code: str) -> str:
-    """The ISRC that `code` is with O for 0, I for 1 or the like put right; empty where none."""
-    meant = code[:2].translate(_LETTERS_MEANT) + code[2:5] + code[5:].translate(_DIGITS_MEANT)
-    return meant if meant != code and re.fullmatch(_ISRC_FORM, meant) else ""

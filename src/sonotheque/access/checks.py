@@ -1,0 +1,76 @@
+"""A check of a delivery, to be handed on: as a page of its own, and as a table for spreadsheets.
+
+The page is one file that needs nothing else, to be sent, printed or put on any web server. Findings
+are in English whatever the language of the page, as everywhere; their codes are in the handbook.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from importlib import resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from sonotheque.access.explanations import clean
+from sonotheque.access.language import Language
+from sonotheque.deposit.checking import Report
+from sonotheque.model.findings import Finding, Severity
+from sonotheque.model.identifiers import format_isrc
+from sonotheque.vault.objects import AGENT
+
+COLUMNS = ("file", "title", "artist", "isrc", "severity", "code", "message", "remedy", "matches")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for a formula where a cell begins with it."""
+
+
+def page(name: str, report: Report, spoken: Language) -> str:
+    """A whole HTML document about `report`, made with the archive called `name`."""
+    environment = Environment(
+        loader=PackageLoader(__package__, "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["clean"] = clean
+    environment.filters["isrc"] = format_isrc
+    style = resources.files(__package__).joinpath("static", "site.css").read_text("utf-8")
+    return environment.get_template("check.html").render(
+        name=name,
+        style=style,
+        speak=spoken,
+        t=spoken.text,
+        agent=AGENT,
+        report=report,
+        grave=[item for item in report.items if item.severity not in (None, Severity.INFO)],
+        fine=[item for item in report.items if item.severity in (None, Severity.INFO)],
+    )
+
+
+def table(report: Report) -> str:
+    """CSV after RFC 4180: a row a finding, and one for each file without any."""
+    written = io.StringIO()
+    writer = csv.writer(written)
+    writer.writerow(COLUMNS)
+    for finding in report.findings:
+        writer.writerow(map(_cell, [finding.where, "", "", "", *_said(finding), ""]))
+    for item in report.items:
+        said = item.description
+        about = [item.name, said.title, said.artist, " ".join(map(format_isrc, said.isrcs))]
+        matches = " ".join(match.recording for match in item.matches)
+        for finding in item.findings:
+            writer.writerow(map(_cell, [*about, *_said(finding), matches]))
+        if not item.findings:
+            writer.writerow(map(_cell, [*about, "", "", "", "", matches]))
+    return written.getvalue()
+
+
+def _said(finding: Finding) -> list[str]:
+    return [finding.severity.value, finding.code, finding.message, finding.remedy]
+
+
+def _cell(text: str) -> str:
+    """`text` so that no spreadsheet runs it: names come from strangers."""
+    plain = text.encode("utf-8", "backslashreplace").decode()
+    return f"'{plain}" if plain.startswith(_FORMULA) else plain
