@@ -2,13 +2,16 @@
 
 The *plain* stage looks up the query's words as they are, the *closer* one also as they would be
 had the query begun a little later or one bit been otherwise, and the *scaled* one its quads, which
-no change of tempo, pitch or speed alters. Whatever a stage brings up is a candidate; what makes it
+no change of tempo, pitch or speed alters, the *far* one those of its views, for tempos about a half
+and the double. Whatever a stage brings up is a candidate; what makes it
 a match is `_judged`: the recording's words and its landmarks must both agree with the query's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +40,7 @@ from sonotheque.matching.quads import quads_of
 from sonotheque.matching.sampling import sampled
 from sonotheque.matching.shard import Entry, Shard
 from sonotheque.matching.spectrum import HOP_MS
+from sonotheque.matching.views import COARSE_ROWS, FINE_SCALE, View
 from sonotheque.matching.warp import QUARTERS, Warper
 from sonotheque.model.identifiers import RecordingId, to_crockford
 from sonotheque.model.music import Fingerprints, Match, MatchKind
@@ -46,6 +50,8 @@ _SUSPECTED_MAX = 16
 """Candidates of a shard by quads that are looked at."""
 _CELLS_MAX = 64
 _OCTAVES_MAX, _OCTAVES_APART = 1.1, 0.05
+_VIEW_OCTAVES_MAX = 0.65
+"""How far from its own tempo a view is asked: further, others see more."""
 _STEPS_MAX, _STEPS_APART = 220, 8
 _QUAD_VOTES_MIN = 2
 _TEMPOS_NEAR = np.array(sorted(np.linspace(0.98, 1.02, 21), key=lambda ratio: abs(ratio - 1)))
@@ -78,6 +84,7 @@ class Candidate(NamedTuple):
     steps: float
     start_ticks: float
     votes: int
+    view: int = 0
 
 
 class _Asked(NamedTuple):
@@ -105,11 +112,25 @@ class Query:
 
     def __init__(self, fingerprints: Fingerprints) -> None:
         entry = entry_of(0, fingerprints)
-        _, self.duration_ms, self.words, self.landmarks, self.quads = entry
+        _, self.duration_ms, self.words, landmarks, quads = entry
+        self._own = View(landmarks, quads, 1.0)
+        self._others = ((fingerprints.coarse, COARSE_ROWS), (fingerprints.fine, FINE_SCALE))
+        if not all(are_landmarks(content) for content, _ in self._others):
+            raise _malformed(fingerprints)
         try:
             self.warper = Warper(fingerprints.picture)
         except ValueError:
             raise _malformed(fingerprints) from None
+        other = fingerprints.difference
+        self.difference = Query(replace(other, difference=None)) if other else None
+
+    @cached_property
+    def views(self) -> tuple[View, ...]:
+        """Its own landmarks first; the others cost something, and are seldom needed."""
+        return (self._own, *(View.of(content, scale) for content, scale in self._others))
+
+    def view(self, which: int) -> View:
+        return self.views[which] if which else self._own
 
 
 def entry_of(number: int, fingerprints: Fingerprints) -> Entry:
@@ -135,9 +156,25 @@ def find(
 ) -> tuple[Match, ...]:
     """The recordings in `shards` that `query` matches, best first. `is_current` says of a shard's
     number and a recording's whether that is where the recording's fingerprint stands."""
+    matches = _found(query, shards, is_current)
+    if query.difference and all(match.is_suspect for match in matches):
+        kind = MatchKind.MODIFIED_COPY
+        matches += tuple(
+            replace(match, kind=kind, is_inverted=True)
+            for match in _found(query.difference, shards, is_current)
+        )
+    return tuple(
+        sorted(matches, key=lambda match: (match.is_suspect, -match.overlap_ms * match.similarity))
+    )
+
+
+def _found(
+    query: Query, shards: Sequence[Shard], is_current: Callable[[int, int], bool]
+) -> tuple[Match, ...]:
+    """One match of each recording, in no order."""
     found: dict[int, Judged] = {}
     matches: tuple[Match, ...] = ()
-    for stage in (_plain, _closer, _scaled):
+    for stage in (_plain, _closer, _scaled, _far):
         for candidate in stage(query, shards):
             shard = shards[candidate.shard]
             if not is_current(candidate.shard, int(shard.numbers[candidate.which])):
@@ -148,9 +185,7 @@ def find(
         matches = tuple(_match(judged, query.duration_ms) for judged in found.values())
         if any(_settles(match, stage is _plain) for match in matches):
             break
-    return tuple(
-        sorted(matches, key=lambda match: (match.is_suspect, -match.overlap_ms * match.similarity))
-    )
+    return matches
 
 
 def _settles(match: Match, is_first_stage: bool) -> bool:
@@ -219,18 +254,31 @@ def _by_words(shards: Sequence[Shard], asked: _Asked) -> Iterator[Candidate]:
 
 
 def _scaled(query: Query, shards: Sequence[Shard]) -> Iterator[Candidate]:
-    """By quads: each that a recording shares says at which tempo and pitch; where several say the
-    same and lie in the same order, the recording is a candidate."""
-    begin, low = ticks_and_steps(query.landmarks[query.quads["first"]])
-    last = query.quads["first"].astype(np.intp) + query.quads["span"]
-    length = ticks_and_steps(query.landmarks[last])[0] - begin
+    """By the query's own quads."""
+    return _by_quads(query, shards, 0)
+
+
+def _far(query: Query, shards: Sequence[Shard]) -> Iterator[Candidate]:
+    """By the quads of its other views."""
+    for which in range(1, len(query.views)):
+        yield from _by_quads(query, shards, which)
+
+
+def _by_quads(query: Query, shards: Sequence[Shard], which: int) -> Iterator[Candidate]:
+    """By the quads of a view: each that a recording shares says at which tempo and pitch; where
+    several say the same and lie in the same order, the recording is a candidate."""
+    landmarks, quads, scale = query.view(which)
+    begin, low = ticks_and_steps(landmarks[quads["first"]])
+    last = quads["first"].astype(np.intp) + quads["span"]
+    length = ticks_and_steps(landmarks[last])[0] - begin
     for number, shard in enumerate(shards):
-        hits = shard.look_up_quads(query.quads)
+        hits = shard.look_up_quads(quads)
         there, steps = ticks_and_steps(shard.landmarks[hits.first])
         tempo = (ticks_and_steps(shard.landmarks[hits.last])[0] - there) / length[hits.query]
         higher = low[hits.query] - steps
         octaves = np.log2(tempo)
-        likely = (np.abs(octaves) <= _OCTAVES_MAX) & (np.abs(higher) <= _STEPS_MAX)
+        likely = (np.abs(octaves) <= _VIEW_OCTAVES_MAX) & (np.abs(higher) <= _STEPS_MAX)
+        likely &= np.abs(octaves - np.log2(scale)) <= _OCTAVES_MAX
         votes = _Votes(
             shard.recordings_of(hits.first[likely]),
             octaves[likely],
@@ -238,7 +286,8 @@ def _scaled(query: Query, shards: Sequence[Shard]) -> Iterator[Candidate]:
             begin[hits.query[likely]],
             there[likely],
         )
-        yield from _by_votes(number, votes)
+        for candidate in _by_votes(number, votes):
+            yield candidate._replace(tempo=candidate.tempo / scale, view=which)
 
 
 class _Votes(NamedTuple):
@@ -299,9 +348,11 @@ def _judged(query: Query, candidate: Candidate, entry: Entry) -> Judged | None:
     """Lay the candidate over the query and weigh how the two agree, by their words and by their
     landmarks; None where neither says anything."""
     tempo, steps, start = candidate.tempo, candidate.steps, candidate.start_ticks
-    alignment = None
-    if len(query.landmarks) and len(entry.landmarks):
-        alignment = align(query.landmarks, entry.landmarks, tempo, steps, start)
+    alignment, view = None, query.view(candidate.view)
+    if len(view.landmarks) and len(entry.landmarks):
+        alignment = align(view.landmarks, entry.landmarks, tempo * view.scale, steps, start)
+        if alignment:
+            alignment = replace(alignment, tempo=alignment.tempo / view.scale)
     if alignment and is_hint(alignment):
         tempo, steps, start = alignment.tempo, alignment.steps, alignment.offset_ticks
     quarters = round(steps / _STEPS_PER_QUARTER)
@@ -320,7 +371,7 @@ def _judged(query: Query, candidate: Candidate, entry: Entry) -> Judged | None:
     if not found:
         return None
     best = max(found, key=lambda one: one.agreement.length * one.agreement.kappa)
-    if len(query.landmarks) and len(entry.landmarks):
+    if len(view.landmarks) and len(entry.landmarks):
         is_match = is_clear(best.agreement, alignment)
     else:
         is_match = is_evidence(best.agreement) and not changed
