@@ -2,7 +2,8 @@
 
 Thresholds were chosen on the tracks whose digest begins with an even number; what is measured here
 are copies of the others, against an index of all. A false accept is a match, other than a suspect,
-with another recording; files that hold the same sound anyway are found first and set apart.
+with another recording; files that hold the same sound anyway are found first and set apart, and so
+are those beside each other whose names begin alike.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import argparse
 import hashlib
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import sqrt
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from bench.table import Row, Watch, tell
 from bench.transformations import Copy, Samples
 from sonotheque.demo import fetch_music
 from sonotheque.errors import SonothequeError
+from sonotheque.matching.balance import Balance, inverted
 from sonotheque.matching.fingerprint import Printer, measure
 from sonotheque.matching.index import FingerprintIndex
 from sonotheque.matching.spectrum import SAMPLE_RATE_HZ
@@ -44,6 +46,7 @@ _FILE_BYTES_MIN = 400_000
 _SAME_SOUND_SIMILARITY, _SAME_SOUND_MARGIN = 0.9, 12.0
 """So alike that two files are taken for one sound: far over what a match needs."""
 _EXCERPT_SECONDS = 10
+_KIN_LETTERS, _STEMS = 4, frozenset({"song", "guitar", "rhythm"})
 
 
 @dataclass(slots=True)
@@ -53,6 +56,9 @@ class Track:
     prints: Fingerprints
     is_held_out: bool
     same: set[RecordingId] = field(default_factory=set)
+    kin: set[RecordingId] = field(default_factory=set)
+    """Files beside it whose names begin alike or that are parts of one song: made of the same
+    takes as a rule (`theme1` and `theme1_raw`, `song` and `guitar`)."""
 
 
 @dataclass(slots=True)
@@ -149,6 +155,7 @@ def _find_same(index: FingerprintIndex, tracks: Sequence[Track]) -> int:
     for track in tracks:
         for other in tuple(track.same):
             by_id[other].same.add(track.id)
+        track.kin = {other.id for other in tracks if _are_kin(track.path, other.path)}
     return sum(len(track.same) > 1 for track in tracks)
 
 
@@ -184,8 +191,15 @@ def _count(tally: Tally, copy: Copy, track: Track, matches: Sequence[Match]) -> 
         tally.missed.append(copy.name)
 
 
+def _are_kin(one: Path, other: Path) -> bool:
+    beginnings = {path.stem.lower()[:_KIN_LETTERS] for path in (one, other)}
+    alike = len(beginnings) == 1 or {one.stem, other.stem} <= _STEMS
+    return one.parent == other.parent and alike
+
+
 def _has_wrong(matches: Sequence[Match], track: Track) -> bool:
-    return any(match.recording not in track.same and not match.is_suspect for match in matches)
+    mine = track.same | track.kin
+    return any(match.recording not in mine and not match.is_suspect for match in matches)
 
 
 def _recall(tallies: dict[str, Tally]) -> list[Row]:
@@ -246,8 +260,15 @@ def _prints(samples: Samples) -> Fingerprints:
     row = np.ascontiguousarray(samples).reshape(1, -1)
     frame = av.AudioFrame.from_ndarray(row, format="s16", layout="stereo")
     frame.sample_rate = transformations.RATE_HZ
+    balance = Balance()
+    balance.hear(frame)
+    difference = _printed(inverted(frame)) if balance.is_suspicious() else None
+    return replace(_printed(frame), difference=difference)
+
+
+def _printed(frame: av.AudioFrame) -> Fingerprints:
     resampler = av.AudioResampler("s16", "mono", SAMPLE_RATE_HZ)
     printer = Printer()
     for part in (*resampler.resample(frame), *resampler.resample(None)):
         printer.feed(part.to_ndarray().reshape(-1).astype(np.int16, copy=False))
-    return printer.fingerprints(round(1_000 * len(samples) / transformations.RATE_HZ))
+    return printer.fingerprints(round(1_000 * frame.samples / transformations.RATE_HZ))

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from sonotheque.errors import Corrupt, EnvironmentFailure
 from sonotheque.matching import shard as shards
-from sonotheque.matching.quads import QUAD
+from sonotheque.matching.quints import QUINT
 from sonotheque.matching.search import Query, entry_of, find
 from sonotheque.matching.shard import Entry, Part, Shard
 from sonotheque.model.identifiers import RecordingId, from_crockford
@@ -275,7 +275,7 @@ def _exchange(tables: _Tables, names: Sequence[str], end: int) -> None:
 def _value_of(entry: Entry) -> bytes:
     sizes = (entry.number, entry.duration_ms, len(entry.words), len(entry.landmarks))
     head = np.array([sizes], _HEAD).tobytes()
-    rows = (entry.words.astype("<u4"), entry.landmarks.astype("<u4"), entry.quads)
+    rows = (entry.words.astype("<u4"), entry.landmarks.astype("<u4"), entry.quints)
     return head + b"".join(row.tobytes() for row in rows)
 
 
@@ -288,5 +288,5 @@ def _entries(tables: _Tables, begin: int) -> Iterator[Entry]:
         number, duration_ms, words, landmarks = np.frombuffer(value, _HEAD, 1)[0].tolist()
         rows = np.frombuffer(value, "<u4", words + landmarks, offset=_HEAD.itemsize)
         rows = rows.astype(np.uint32)
-        quads = np.frombuffer(value, QUAD, offset=_HEAD.itemsize + rows.nbytes).copy()
-        yield Entry(number, duration_ms, rows[:words], rows[words:], quads)
+        quints = np.frombuffer(value, QUINT, offset=_HEAD.itemsize + rows.nbytes).copy()
+        yield Entry(number, duration_ms, rows[:words], rows[words:], quints)

@@ -1,7 +1,7 @@
 """From a query to its matches: stages over the shards of an index, each for what is left open.
 
 The *plain* stage looks up the query's words as they are, the *closer* one also as they would be
-had the query begun a little later or one bit been otherwise, and the *scaled* one its quads, which
+had the query begun a little later or one bit been otherwise, and the *scaled* one its quints, which
 no change of tempo, pitch or speed alters, the *far* one those of its views, for tempos about a half
 and the double. Whatever a stage brings up is a candidate; what makes it
 a match is `_judged`: the recording's words and its landmarks must both agree with the query's.
@@ -30,13 +30,14 @@ from sonotheque.matching.comparison import (
 from sonotheque.matching.landmarks import (
     CENTRE_TICKS,
     CENTS_PER_STEP,
+    STEPS_PER_OCTAVE,
     TICK_MS,
     Alignment,
     align,
     are_landmarks,
     ticks_and_steps,
 )
-from sonotheque.matching.quads import quads_of
+from sonotheque.matching.quints import quints_of
 from sonotheque.matching.sampling import sampled
 from sonotheque.matching.shard import Entry, Shard
 from sonotheque.matching.spectrum import HOP_MS
@@ -47,13 +48,13 @@ from sonotheque.model.music import Fingerprints, Match, MatchKind
 
 CANDIDATES_MAX = 32
 _SUSPECTED_MAX = 16
-"""Candidates of a shard by quads that are looked at."""
+"""Candidates of a shard by quints that are looked at."""
 _CELLS_MAX = 64
 _OCTAVES_MAX, _OCTAVES_APART = 1.1, 0.05
 _VIEW_OCTAVES_MAX = 0.65
 """How far from its own tempo a view is asked: further, others see more."""
 _STEPS_MAX, _STEPS_APART = 220, 8
-_QUAD_VOTES_MIN = 2
+_QUINT_VOTES_MIN = 2
 _TEMPOS_NEAR = np.array(sorted(np.linspace(0.98, 1.02, 21), key=lambda ratio: abs(ratio - 1)))
 """Of the median of the votes, the nearest first: a short query may allow several."""
 _LINE_REACH_TICKS = 20
@@ -111,11 +112,14 @@ class Query:
     """What was asked about. Raises BadInput where its fingerprints are malformed."""
 
     def __init__(self, fingerprints: Fingerprints) -> None:
-        entry = entry_of(0, fingerprints)
-        _, self.duration_ms, self.words, landmarks, quads = entry
-        self._own = View(landmarks, quads, 1.0)
-        self._others = ((fingerprints.coarse, COARSE_ROWS), (fingerprints.fine, FINE_SCALE))
-        if not all(are_landmarks(content) for content, _ in self._others):
+        self.words, self.landmarks = _rows(fingerprints)
+        self.duration_ms = fingerprints.duration_ms
+        self._views = (
+            (fingerprints.landmarks, 1.0),
+            (fingerprints.coarse, COARSE_ROWS),
+            (fingerprints.fine, FINE_SCALE),
+        )
+        if not all(are_landmarks(content) for content, _ in self._views):
             raise _malformed(fingerprints)
         try:
             self.warper = Warper(fingerprints.picture)
@@ -126,21 +130,23 @@ class Query:
 
     @cached_property
     def views(self) -> tuple[View, ...]:
-        """Its own landmarks first; the others cost something, and are seldom needed."""
-        return (self._own, *(View.of(content, scale) for content, scale in self._others))
-
-    def view(self, which: int) -> View:
-        return self.views[which] if which else self._own
+        """Its own landmarks first; their quints cost something, and are seldom needed."""
+        return tuple(View(content, scale) for content, scale in self._views)
 
 
 def entry_of(number: int, fingerprints: Fingerprints) -> Entry:
     """`fingerprints` as they are indexed. Raises BadInput where they are malformed."""
+    words, landmarks = _rows(fingerprints)
+    return Entry(number, fingerprints.duration_ms, words, landmarks, quints_of(landmarks))
+
+
+def _rows(fingerprints: Fingerprints) -> tuple[Words, NDArray[np.uint32]]:
+    """Words and landmarks."""
     is_whole = len(fingerprints.chromaprint) % 4 == 0 and are_landmarks(fingerprints.landmarks)
     if not is_whole or not 0 <= fingerprints.duration_ms < 1 << 63:
         raise _malformed(fingerprints)
     words = np.frombuffer(fingerprints.chromaprint, "<u4").astype(np.uint32)
-    landmarks = np.frombuffer(fingerprints.landmarks, "<u4").astype(np.uint32)
-    return Entry(number, fingerprints.duration_ms, words, landmarks, quads_of(landmarks))
+    return words, np.frombuffer(fingerprints.landmarks, "<u4").astype(np.uint32)
 
 
 def _malformed(fingerprints: Fingerprints) -> BadInput:
@@ -254,25 +260,26 @@ def _by_words(shards: Sequence[Shard], asked: _Asked) -> Iterator[Candidate]:
 
 
 def _scaled(query: Query, shards: Sequence[Shard]) -> Iterator[Candidate]:
-    """By the query's own quads."""
-    return _by_quads(query, shards, 0)
+    """By the query's own quints."""
+    return _by_quints(query, shards, 0)
 
 
 def _far(query: Query, shards: Sequence[Shard]) -> Iterator[Candidate]:
-    """By the quads of its other views."""
+    """By the quints of its other views."""
     for which in range(1, len(query.views)):
-        yield from _by_quads(query, shards, which)
+        yield from _by_quints(query, shards, which)
 
 
-def _by_quads(query: Query, shards: Sequence[Shard], which: int) -> Iterator[Candidate]:
-    """By the quads of a view: each that a recording shares says at which tempo and pitch; where
+def _by_quints(query: Query, shards: Sequence[Shard], which: int) -> Iterator[Candidate]:
+    """By the quints of a view: each that a recording shares says at which tempo and pitch; where
     several say the same and lie in the same order, the recording is a candidate."""
-    landmarks, quads, scale = query.view(which)
-    begin, low = ticks_and_steps(landmarks[quads["first"]])
-    last = quads["first"].astype(np.intp) + quads["span"]
+    view = query.views[which]
+    landmarks, quints, scale = view.landmarks, view.quints, view.scale
+    begin, low = ticks_and_steps(landmarks[quints["first"]])
+    last = quints["first"].astype(np.intp) + quints["span"]
     length = ticks_and_steps(landmarks[last])[0] - begin
     for number, shard in enumerate(shards):
-        hits = shard.look_up_quads(quads)
+        hits = shard.look_up_quints(quints)
         there, steps = ticks_and_steps(shard.landmarks[hits.first])
         tempo = (ticks_and_steps(shard.landmarks[hits.last])[0] - there) / length[hits.query]
         higher = low[hits.query] - steps
@@ -291,8 +298,8 @@ def _by_quads(query: Query, shards: Sequence[Shard], which: int) -> Iterator[Can
 
 
 class _Votes(NamedTuple):
-    """Of quads, each shape (votes,): for which recording at which tempo (in octaves) and pitch, and
-    at which ticks of the query and the recording."""
+    """Of quints, each shape (votes,): for which recording at which tempo (in octaves) and pitch,
+    and at which ticks of the query and the recording."""
 
     recording: NDArray[np.intp]
     octaves: NDArray[np.float64]
@@ -310,9 +317,9 @@ def _by_votes(shard: int, votes: _Votes) -> list[Candidate]:
     best = np.argsort(-counts, kind="stable")[:_CELLS_MAX]
     found = [
         _in_line(shard, votes, order[first[at] : first[at] + counts[at]])
-        for at in best[counts[best] >= _QUAD_VOTES_MIN].tolist()
+        for at in best[counts[best] >= _QUINT_VOTES_MIN].tolist()
     ]
-    found = [one for one in found if one.votes >= _QUAD_VOTES_MIN]
+    found = [one for one in found if one.votes >= _QUINT_VOTES_MIN]
     return sorted(found, key=lambda one: -one.votes)[:_SUSPECTED_MAX]
 
 
@@ -345,10 +352,23 @@ def _in_line(shard: int, votes: _Votes, members: NDArray[np.intp]) -> Candidate:
 
 
 def _judged(query: Query, candidate: Candidate, entry: Entry) -> Judged | None:
+    """What is to be said of the candidate. Words do not tell octaves apart: where they alone say
+    that it is the recording, it may be so an octave away."""
+    judged = _weighed(query, candidate, entry)
+    if judged and judged.is_suspect and is_evidence(judged.agreement):
+        for octave in (-STEPS_PER_OCTAVE, STEPS_PER_OCTAVE):
+            moved = candidate._replace(steps=candidate.steps + octave)
+            other = _weighed(query, moved, entry)
+            if other and not other.is_suspect:
+                return other
+    return judged
+
+
+def _weighed(query: Query, candidate: Candidate, entry: Entry) -> Judged | None:
     """Lay the candidate over the query and weigh how the two agree, by their words and by their
     landmarks; None where neither says anything."""
     tempo, steps, start = candidate.tempo, candidate.steps, candidate.start_ticks
-    alignment, view = None, query.view(candidate.view)
+    alignment, view = None, query.views[candidate.view]
     if len(view.landmarks) and len(entry.landmarks):
         alignment = align(view.landmarks, entry.landmarks, tempo * view.scale, steps, start)
         if alignment:

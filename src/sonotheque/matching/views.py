@@ -1,20 +1,20 @@
 """Views: the landmarks of a query as they are looked for at twice and at half the tempo.
 
 Peaks are looked for within a fixed time. In a copy that plays twice as fast or slow others are
-highest there than in the recording, and hardly any quad comes again. What is looked at twice as
+highest there than in the recording, and hardly any quint comes again. What is looked at twice as
 closely, or half, in time sees the recording's own peaks: of a copy at half the tempo every second
 frame (*coarse*), of one at the double frames half as long and far apart (*fine*).
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sonotheque.matching.landmarks import CENTRE_TICKS, STEP_BITS, LandmarkFinder
-from sonotheque.matching.quads import Quads, quads_of
+from sonotheque.matching.quints import Quints, quints_of
 from sonotheque.matching.spectrum import (
     FINE_HOP_SAMPLES,
     HALF_FRAME_SAMPLES,
@@ -30,21 +30,20 @@ COARSE_ROWS = 2
 FINE_SECONDS = 90
 """Of the sound that are looked at closely, which takes as long as all the rest does."""
 FINE_SCALE = HALF_HOP_SAMPLES / FINE_HOP_SAMPLES
-_LATER = np.uint32(round(CENTRE_TICKS * (1 - 1 / COARSE_ROWS))) << np.uint32(STEP_BITS)
-"""A whole frame is half as many coarse ticks long: so that its middle is where others have it."""
+_EARLIER = round(CENTRE_TICKS * (1 - 1 / COARSE_ROWS)) << STEP_BITS
+"""A whole frame lasts half as many coarse ticks: its middle is that much nearer to its start."""
 
 
-class View(NamedTuple):
-    """`scale` is how many ticks a tick of these landmarks lasts."""
+class View:
+    """`landmarks` of which a tick lasts as long as `scale` others."""
 
-    landmarks: NDArray[np.uint32]
-    quads: Quads
-    scale: float
+    def __init__(self, landmarks: bytes, scale: float) -> None:
+        self.landmarks = np.frombuffer(landmarks, "<u4").astype(np.uint32)
+        self.scale = scale
 
-    @classmethod
-    def of(cls, landmarks: bytes, scale: float) -> View:
-        row = np.frombuffer(landmarks, "<u4").astype(np.uint32)
-        return cls(row, quads_of(row), scale)
+    @cached_property
+    def quints(self) -> Quints:
+        return quints_of(self.landmarks)
 
 
 class Viewer:
@@ -70,7 +69,8 @@ class Viewer:
         self._rows += len(power)
 
     def coarse(self) -> bytes:
-        return (self._coarse.landmarks() + _LATER).astype("<u4").tobytes()
+        landmarks = self._coarse.landmarks()
+        return (landmarks[landmarks >= _EARLIER] - np.uint32(_EARLIER)).astype("<u4").tobytes()
 
     def fine(self) -> bytes:
         """End the sound."""
