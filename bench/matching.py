@@ -19,8 +19,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from bench import transformations
-from bench.table import Row, Watch, tell
+from bench import among, transformations
+from bench.table import Row, Watch, size, tell
 from bench.transformations import Copy, Samples
 from sonotheque.demo import fetch_music
 from sonotheque.errors import SonothequeError
@@ -75,6 +75,9 @@ def run(words: list[str]) -> list[Row]:
     parser.add_argument("--music", type=Path, help="a directory of audio files")
     parser.add_argument("--tracks", type=int, default=8, help="held-out ones that are copied")
     parser.add_argument("--excerpts", type=int, default=500, help="of unlike recordings")
+    parser.add_argument(
+        "--crowd", type=size, help="made-up recordings to look among: 22 kB of disk each"
+    )
     options = parser.parse_args(words)
     music = options.music or fetch_music(MUSIC).licensed
     with tempfile.TemporaryDirectory() as directory:
@@ -86,6 +89,10 @@ def run(words: list[str]) -> list[Row]:
         asked = sum(tally.asked for tally in tallies.values())
         rows.append(Row("processor time of a query, mean of all stages", f"{cpu / asked:.2f} s"))
         unlike = _unlike(index, tracks, options.excerpts)
+        if options.crowd:
+            asked_about = [t.prints for t in tracks if t.is_held_out]
+            liked = [t.prints for t in tracks if not t.is_held_out]
+            rows += among.run(liked, asked_about, options.crowd, Path(directory))
     asked, wrong = asked + options.excerpts, wrong + unlike
     low, high = wilson(wrong, asked)
     rows.append(

@@ -180,7 +180,7 @@ def _found(
     """One match of each recording, in no order."""
     found: dict[int, Judged] = {}
     matches: tuple[Match, ...] = ()
-    for stage in (_plain, _closer, _scaled, _far):
+    for stage in (plain_stage, _closer, _scaled, _far):
         for candidate in stage(query, shards):
             shard = shards[candidate.shard]
             if not is_current(candidate.shard, int(shard.numbers[candidate.which])):
@@ -189,7 +189,7 @@ def _found(
             if judged and _worth(judged) > _worth(found.get(judged.entry.number)):
                 found[judged.entry.number] = judged
         matches = tuple(_match(judged, query.duration_ms) for judged in found.values())
-        if any(_settles(match, stage is _plain) for match in matches):
+        if any(_settles(match, stage is plain_stage) for match in matches):
             break
     return matches
 
@@ -206,7 +206,7 @@ def _worth(judged: Judged | None) -> tuple[bool, float]:
     return not judged.is_suspect, judged.agreement.length * judged.agreement.kappa
 
 
-def _plain(query: Query, shards: Sequence[Shard]) -> Iterator[Candidate]:
+def plain_stage(query: Query, shards: Sequence[Shard]) -> Iterator[Candidate]:
     """By the query's own words."""
     yield from _by_words(shards, _asked([query.words]))
 
@@ -283,7 +283,7 @@ def _by_quints(query: Query, shards: Sequence[Shard], which: int) -> Iterator[Ca
         there, steps = ticks_and_steps(shard.landmarks[hits.first])
         tempo = (ticks_and_steps(shard.landmarks[hits.last])[0] - there) / length[hits.query]
         higher = low[hits.query] - steps
-        octaves = np.log2(tempo)
+        octaves = np.log2(np.maximum(tempo, 1e-6))
         likely = (np.abs(octaves) <= _VIEW_OCTAVES_MAX) & (np.abs(higher) <= _STEPS_MAX)
         likely &= np.abs(octaves - np.log2(scale)) <= _OCTAVES_MAX
         votes = _Votes(

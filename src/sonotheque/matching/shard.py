@@ -32,6 +32,8 @@ posted."""
 _HITS_MAX = 1 << 23
 QUINT_POSTINGS_MAX = 4_000
 """The same for a quint."""
+_QUINT_HITS_MAX = 1 << 20
+"""Of a query in a shard, the rarest first: a million take a quarter of a second."""
 _REPEATS_MAX = 16
 """The same within one recording, so that a drone cannot take all the room of its words."""
 _MAGIC = b"SONOSHD2"
@@ -130,14 +132,14 @@ class Shard:
     def look_up(self, words: Words) -> Hits:
         """Where `words`, shape (n,), are posted: those of them that are sampled."""
         hashes = hashes_of(words)
-        query, at = _postings(self.buckets, hashes)
+        query, at = _postings(self.buckets, hashes, _HITS_MAX)
         found = self.tags[at] == _tags(hashes, _bits(self.buckets))[query]
         return Hits(query[found], self.places[at[found]].astype(np.int64))
 
     def look_up_quints(self, quints: Quints) -> QuintHits:
         """Where `quints`, shape (n,), are posted."""
         hashes = np.ascontiguousarray(quints["hash"])
-        query, at = _postings(self.quint_buckets, hashes)
+        query, at = _postings(self.quint_buckets, hashes, _QUINT_HITS_MAX)
         found = self.quint_hashes[at] == hashes[query]
         query, at = query[found], at[found]
         first = self.quint_places[at].astype(np.int64)
@@ -149,16 +151,17 @@ def _bits(buckets: NDArray[np.uint32]) -> int:
 
 
 def _postings(
-    buckets: NDArray[np.uint32], hashes: NDArray[np.uint32]
+    buckets: NDArray[np.uint32], hashes: NDArray[np.uint32], hits_max: int
 ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-    """Every posting in the bucket of each of `hashes`: whose it is, and where it is."""
+    """The postings in the bucket of each of `hashes`, `hits_max` at most: whose each is, and
+    where it is."""
     bucket = (hashes >> np.uint32(32 - _bits(buckets))).astype(np.intp)
     begin = buckets[bucket].astype(np.int64)
     count = buckets[bucket + 1].astype(np.int64) - begin
-    if count.sum() > _HITS_MAX:
+    if count.sum() > hits_max:
         # What is rare says more; this bounds the memory that a query takes, however it was made.
         rarest = np.argsort(count, kind="stable")
-        count[rarest[count[rarest].cumsum() > _HITS_MAX]] = 0
+        count[rarest[count[rarest].cumsum() > hits_max]] = 0
     query = np.repeat(np.arange(len(hashes)), count)
     return query, np.arange(len(query)) + np.repeat(begin - (count.cumsum() - count), count)
 
