@@ -206,6 +206,9 @@ class FingerprintIndex:
                     return self._run_once(work, write, map_bytes)
             except lmdb.MapFullError:
                 map_bytes *= 2
+            except lmdb.NotFoundError:
+                # An index of an earlier kind, whose tables have other names: begin a new one.
+                self._run(lambda tables: None, write=True)
             except lmdb.MapResizedError:
                 # Another process made it larger since; the size of its file says how large.
                 continue
