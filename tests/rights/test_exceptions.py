@@ -73,6 +73,9 @@ def test_it_cannot_be_entered_for_more(law: LegalException) -> None:
         ("2001/29/EC, Art. 5(3)(n)", "Directive 2001/29/EC, Article 5(3)(n)"),
         ("17 USC 1401(c)", "17 U.S.C. § 1401(c)"),
         ("17 U.S.C. § 108(H)", "17 U.S.C. § 108(h)"),
+        # A paragraph of an article allows no more than the article.
+        ("Directive 2012/28/EU, Article 6(1)", "Directive 2012/28/EU, Article 6"),
+        ("17 USC 108(b)(2)", "17 U.S.C. § 108(b)"),
     ],
 )
 def test_citations_are_read_however_they_are_abbreviated(text: str, article: str) -> None:

@@ -9,10 +9,12 @@ import pytest
 
 from sonotheque.errors import BadInput
 from sonotheque.model.identifiers import RecordingId
+from sonotheque.model.procedures import TermFacts
 from sonotheque.model.terms import Basis, Kind, Statement, Status, Use
 from sonotheque.model.territories import Territory
 from sonotheque.rights.validity import checked
 
+ENDED = {"basis": Basis.PUBLIC_DOMAIN}
 GOOD = Statement(
     recording=RecordingId("0000000000001"),
     kind=Kind.GRANT,
@@ -50,6 +52,8 @@ def test_what_is_in_order_is_put_in_order() -> None:
         ({"territories_except": ("UK",)}, "'UK' is no country"),
         ({"territories": ("FR",), "territories_except": ("FR", "US")}, "holds in no country"),
         ({"evidence_sha512": "12ab"}, "no SHA-512"),
+        ({**ENDED, "facts": TermFacts(published="2027")}, "2027, which is to come"),
+        ({**ENDED, "facts": TermFacts(authors=1, died=(2062,))}, "2062, which is to come"),
     ],
 )
 def test_what_is_not_is_refused_with_its_place(changes: dict[str, Any], what: str) -> None:

@@ -35,6 +35,9 @@ from criteria import tree_digest, valid
 from power import missing, stage, until_said
 from recovery import recover
 from scenes import Scene
+from sonotheque.desk.case import Event, Side, Step
+from sonotheque.desk.notices import Notice, Outbox
+from sonotheque.model.identifiers import RecordingId
 from sonotheque.store import db, files
 from sonotheque.store.clock import utc_now
 from sonotheque.vault import ocfl
@@ -50,6 +53,7 @@ _ELSEWHERE = {
     "simulation": "invented worlds",
     "demo.py": "the story",
     "access": "derived data",
+    "matching/index.py": "derived data",
     "store/engine.py": "imports and snapshots",
     "publication/mirror.py": "another's copy of an edition, fetched again",
 }
@@ -191,6 +195,23 @@ def _together(place: Path) -> Work:
     return work
 
 
+def _telling(place: Path) -> Work:
+    """A party is told of its case by a mailbox: once it was, no notice waits any more."""
+
+    def work(_speaker: int) -> None:
+        desk = place / "primitives" / "desk"
+        event = Event(at="2026-11-28T10:00:00Z", step=Step.OPENED, side=Side.CLAIMANT, by="A")
+        notice = Notice(
+            id="1-0-0", case="1", recording=RecordingId("0" * 13), to="A", contact="", event=event,
+            side=Side.CLAIMANT, stage="", outcome="", due_on="", appeal_until="",
+        )  # fmt: skip
+        outbox = Outbox(desk / "outbox", desk, "mailbox:box")
+        outbox.put([notice])
+        outbox.deliver()
+
+    return work
+
+
 def _settling(scene: Scene, *, version: bool) -> Work:
     """A writer comes after one that died between a rename and the sync that makes it last: of a
     new object, or of a new version."""
@@ -251,7 +272,7 @@ def run(seed: int, _number: int, base: Path, only: tuple[str, str] = ("", "")) -
         scene, _ = stage(disk, kind, seed)
         works = [scene.work(1)]
         if kind == "version":
-            works += [_primitives(disk.place), _together(disk.place)]
+            works += [_primitives(disk.place), _together(disk.place), _telling(disk.place)]
             works += [_settling(scene, version=version) for version in (False, True)]
             works += [_rebuilding(scene), _exporting(scene), _rotating(scene)]
             tally.add(_without_full_sync(disk, scene, only[1]))
@@ -375,7 +396,7 @@ def _with_and_without(
 
 def _missed_at_its_end(scene: Scene, site: Site) -> Iterator[str]:
     base = scene.base
-    works = [scene.work(1), _primitives(base), _together(base)]
+    works = [scene.work(1), _primitives(base), _together(base), _telling(base)]
     works += [_settling(scene, version=version) for version in (False, True)]
     works += [_exporting(scene)]
     for work in works:

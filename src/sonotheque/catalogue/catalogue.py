@@ -290,7 +290,7 @@ class _Search:
                 (snapshot, prepared, number)
                 for number in range(shard, shard + width)
                 for snapshot, prepared in asked
-                if number < len(snapshot.search)
+                if number < len(snapshot.search) and prepared.is_in(number)
             ]
             find = partial(_find, limit=self._missing(), candidates_max=candidates_max)
             answers = map(find, tasks) if width == 1 else _pool().map(find, tasks)

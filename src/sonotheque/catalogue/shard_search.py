@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, reduce
+from operator import and_, or_
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +13,7 @@ import tantivy
 
 from sonotheque.catalogue.query import FIELDS, How, Query, Word
 from sonotheque.catalogue.shards import VOCABULARY_NAME, gathered, register
-from sonotheque.catalogue.vocabulary import Vocabulary
+from sonotheque.catalogue.vocabulary import EVERY_SHARD, Counted, Vocabulary
 
 COMPLETIONS_MAX = 16
 NEIGHBOURS_MAX = 16
@@ -28,12 +30,13 @@ _EXACT, _COMPLETED, _MISSPELT = 1.0, 0.5, 0.25
 
 
 class Term(NamedTuple):
-    """One that may stand for a word, what finding it is `worth`, and how many recordings have it,
-    counted once for each field."""
+    """One that may stand for a word, what finding it is `worth`, how many recordings have it,
+    counted once for each field, and in which shards they are."""
 
     text: str
     worth: float
     postings: int
+    shards: int
 
 
 Terms = tuple[Term, ...]
@@ -49,20 +52,34 @@ class Found:
     """How many recordings were looked at one by one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prepared:
-    """A query with the terms that may stand for each of its words, and as the index is `asked`.
-    `before` was asked before, and is not asked for again. `leading`, some words alone, is asked
-    first: where few recordings have those, the others are looked for in these themselves.
-    `postings_max` bounds how many recordings have the rarest of its words."""
+    """A query with the terms that may stand for each of its words. `before` was asked before, and
+    is not asked for again. `leading`, some words alone, is asked first: where few recordings have
+    those, the others are looked for in these themselves. `postings_max` bounds how many recordings
+    have the rarest of its words; `shards` are those that have all of them, each somewhere."""
 
     query: Query
     how: How
     terms: tuple[Terms, ...]
     before: Prepared | None
-    asked: tantivy.Query
+    schema: tantivy.Schema
     leading: tantivy.Query | None
     postings_max: int
+    shards: int
+
+    @cached_property
+    def asked(self) -> tantivy.Query:
+        """All of it, as the index is asked: only where the leading words do not suffice."""
+        clauses = _wanted(self.schema, self.query, self.terms, range(len(self.terms)))
+        # What was asked last would have found what was asked before it, too.
+        if self.before:
+            clauses.append((tantivy.Occur.MustNot, self.before.asked))
+        return tantivy.Query.boolean_query(clauses)
+
+    def is_in(self, shard: int) -> bool:
+        """Whether anything can be found in `shard`."""
+        return bool(self.shards >> shard & 1)
 
     def matches(self, fields: dict[str, list[str]]) -> bool:
         """Whether a recording with the words `fields` has every word as it stands, the last one
@@ -102,30 +119,28 @@ class ShardSearch:
         where, says the vocabulary, nothing more can be found so."""
         match how:
             case How.EXACT:
-                terms = [self._exact(word) for word in query.words]
+                terms = tuple([self._exact(word) for word in query.words])
             case How.BEGUN:
-                terms = [self._exact(word) for word in query.words[:-1]]
-                terms += [self._begun(word) for word in query.words[-1:]]
+                exact = before.terms if before else tuple(map(self._exact, query.words))
+                begun = [self._begun(word, exact[-1]) for word in query.words[-1:]]
+                terms = (*exact[:-1], *begun)
             case How.LOOSE:
-                terms = [self._loose(word) for word in query.words]
-        if not all(terms) or (before is not None and tuple(terms) == before.terms):
+                terms = tuple([self._loose(word) for word in query.words])
+        if not all(terms) or (before is not None and terms == before.terms):
             return None
-        clauses = self._wanted(query, terms, range(len(terms)))
-        # What was asked last would have found what was asked before it, too.
-        if before:
-            clauses.append((tantivy.Occur.MustNot, before.asked))
         return Prepared(
             query=query,
             how=how,
-            terms=tuple(terms),
+            terms=terms,
             before=before,
-            asked=tantivy.Query.boolean_query(clauses),
+            schema=self._schema,
             leading=self._leading(query, how, terms),
             # Where only years are asked for, nobody has counted.
             postings_max=min(map(_count, terms), default=1 << 63),
+            shards=reduce(and_, map(_shards, terms), EVERY_SHARD),
         )
 
-    def _leading(self, query: Query, how: How, terms: list[Terms]) -> tantivy.Query | None:
+    def _leading(self, query: Query, how: How, terms: tuple[Terms, ...]) -> tantivy.Query | None:
         if how is How.LOOSE:
             return None
         # The endings of a beginning may be more than its terms.
@@ -133,8 +148,8 @@ class ShardSearch:
         whole = range(len(query.words) - is_cut)
         if not whole or (not is_cut and len(whole) <= LEADING_WORDS_MAX):
             return None
-        rarest = sorted(whole, key=lambda place: _count(terms[place]))
-        return tantivy.Query.boolean_query(self._wanted(query, terms, rarest[:LEADING_WORDS_MAX]))
+        rarest = sorted(whole, key=lambda place: _count(terms[place]))[:LEADING_WORDS_MAX]
+        return tantivy.Query.boolean_query(_wanted(self._schema, query, terms, rarest))
 
     def find(self, prepared: Prepared, shard: int, limit: int, candidates_max: int) -> Found:
         """The best `limit` recordings in `shard`, where so few as `candidates_max` have the leading
@@ -159,43 +174,48 @@ class ShardSearch:
         numbers: list[Any] = searcher.fast_field_values("number", addresses) if addresses else []
         return Found(tuple([gathered(number) for number in numbers]), int(found.count or 0))
 
-    def _wanted(
-        self, query: Query, terms: Sequence[Terms], places: Iterable[int]
-    ) -> list[tuple[tantivy.Occur, tantivy.Query]]:
-        """The words at `places` in `query`, and its years."""
-        must, schema = tantivy.Occur.Must, self._schema
-        ways = [_ways(schema, query.words[place], terms[place]) for place in places]
-        clauses = [(must, tantivy.Query.boolean_query(way)) for way in ways]
-        if len(ways) > 1:
-            # Few recordings have several words: to find them, nothing needs a score, and what has
-            # all of them is scored by the same terms, as a wish. Four times as fast.
-            clauses = [(must, tantivy.Query.const_score_query(one, 0.0)) for _, one in clauses]
-            clauses += [wish for way in ways for wish in way]
-        for year in query.years:
-            clauses.append((must, tantivy.Query.term_query(schema, "year", year)))
-        return clauses
-
     def _exact(self, word: Word) -> Terms:
-        count = self._vocabulary.count(word.text)
-        return (Term(word.text, _EXACT, count),) if count else ()
+        found = self._vocabulary.look_up(word.text)
+        return _terms(_EXACT, [found] if found else [])
 
-    def _begun(self, word: Word) -> Terms:
+    def _begun(self, word: Word, exact: Terms) -> Terms:
         completions = self._vocabulary.completions(word.text, COMPLETIONS_MAX)
-        return self._exact(word) + tuple(
-            Term(text, _COMPLETED, count) for text, count in completions
-        )
+        return exact + _terms(_COMPLETED, completions)
 
     def _loose(self, word: Word) -> Terms:
-        terms = self._begun(word)
+        terms = self._begun(word, self._exact(word))
         known = {term.text for term in terms}
         neighbours = self._vocabulary.neighbours(word.text, NEIGHBOURS_MAX)
-        return terms + tuple(
-            Term(text, _MISSPELT, count) for text, count in neighbours if text not in known
-        )
+        return terms + _terms(_MISSPELT, [one for one in neighbours if one[0] not in known])
+
+
+def _terms(worth: float, counted: Iterable[Counted]) -> Terms:
+    return tuple([Term(text, worth, count, shards) for text, count, shards in counted])
 
 
 def _count(terms: Terms) -> int:
     return sum(term.postings for term in terms)
+
+
+def _shards(terms: Terms) -> int:
+    return reduce(or_, [term.shards for term in terms])
+
+
+def _wanted(
+    schema: tantivy.Schema, query: Query, terms: Sequence[Terms], places: Iterable[int]
+) -> list[tuple[tantivy.Occur, tantivy.Query]]:
+    """The words at `places` in `query`, and its years."""
+    must = tantivy.Occur.Must
+    ways = [_ways(schema, query.words[place], terms[place]) for place in places]
+    clauses = [(must, tantivy.Query.boolean_query(way)) for way in ways]
+    if len(ways) > 1:
+        # Few recordings have several words: to find them, nothing needs a score, and what has
+        # all of them is scored by the same terms, as a wish. Four times as fast.
+        clauses = [(must, tantivy.Query.const_score_query(one, 0.0)) for _, one in clauses]
+        clauses += [wish for way in ways for wish in way]
+    for year in query.years:
+        clauses.append((must, tantivy.Query.term_query(schema, "year", year)))
+    return clauses
 
 
 def _ways(

@@ -3,7 +3,7 @@ has typed three letters may go on to, and which words a misspelt one may be.
 
 Asking this list first keeps a search to few terms: a fuzzy or a prefix search of the index itself
 walks every matching term of every shard. One Arrow file, mapped: words in the order of their bytes,
-counts, and the words' hashes in order, by which the neighbours of a word are looked up.
+counts, shards, and the words' hashes in order, by which the neighbours of a word are looked up.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import unicodedata
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,15 @@ import pyarrow as pa
 import pyarrow.compute
 
 from sonotheque.catalogue.keys import hash_text
+from sonotheque.errors import Corrupt
 
 # The stubs cannot follow columns whose type is known only when the program runs.
 pc: Any = pyarrow.compute
 
-Counted = tuple[str, int]
-"""A word, and how many recordings have it, counted once for each field that has it."""
+Counted = tuple[str, int, int]
+"""A word, how many recordings have it, counted once for each field that has it, and the shards in
+which they are: bit n for shard n."""
+EVERY_SHARD = -1
 TYPO_LENGTH_MIN = 4
 """Shorter words have too many neighbours at one edit to be worth guessing at."""
 _LETTERS_MAX = 64
@@ -35,8 +39,14 @@ _BEYOND = "\U0010ffff"
 
 
 def write_vocabulary(path: Path, tables: list[pa.Table]) -> None:
-    """Write the words of `tables` (`word`, `count`; a word may come in several) to `path`."""
-    summed = add_up(tables).sort_by("word")
+    """Write the words of `tables`, one for each shard (`word`, `count`; each word once in each), to
+    `path`."""
+    each = [
+        # Each word once in each: a sum of different bits is all of them.
+        table.append_column("shards", pa.array(np.full(len(table), 1 << shard, np.int64)))
+        for shard, table in enumerate(tables)
+    ]
+    summed = add_up(each, ["count", "shards"]).sort_by("word")
     words: Any = summed["word"].combine_chunks()
     hashes = np.array([hash_text(word) for word in words.to_pylist()], np.uint64)
     order = np.argsort(hashes)
@@ -45,6 +55,7 @@ def write_vocabulary(path: Path, tables: list[pa.Table]) -> None:
         {
             "word": words,
             "count": summed["count"].combine_chunks(),
+            "shards": summed["shards"].combine_chunks().cast(pa.uint32()),
             "hash": hashes[order],
             "at": order.astype(np.uint32),
         }
@@ -53,11 +64,18 @@ def write_vocabulary(path: Path, tables: list[pa.Table]) -> None:
         writer.write_table(table, max_chunksize=max(1, len(table)))
 
 
-def add_up(tables: list[pa.Table]) -> pa.Table:
-    """The counts of `tables` word by word, in no order; no empty word."""
-    empty = pa.table({"word": pa.array([], pa.large_string()), "count": pa.array([], pa.int64())})
-    summed = pa.concat_tables([empty, *tables]).group_by("word").aggregate([("count", "sum")])
-    summed = summed.rename_columns({"count_sum": "count"}).select(["word", "count"])
+def add_up(tables: list[pa.Table], columns: Sequence[str] = ("count",)) -> pa.Table:
+    """The sums of `columns` in `tables` word by word, in no order; no empty word."""
+    empty = pa.table(
+        {
+            "word": pa.array([], pa.large_string()),
+            **{one: pa.array([], pa.int64()) for one in columns},
+        }
+    )
+    sums: Any = [(column, "sum") for column in columns]
+    summed = pa.concat_tables([empty, *tables]).group_by("word").aggregate(sums)
+    summed = summed.select(["word", *(f"{column}_sum" for column in columns)])
+    summed = summed.rename_columns(["word", *columns])
     return summed.filter(pc.not_equal(summed["word"], ""))
 
 
@@ -65,10 +83,18 @@ class Vocabulary:
     """An open vocabulary. Safe to share between threads."""
 
     def __init__(self, path: Path) -> None:
+        """Raises Corrupt where it was written by a version that did not keep the shards."""
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all().combine_chunks()
+        if "shards" not in table.column_names:
+            raise Corrupt(
+                "the search index is of an earlier version of sonotheque",
+                where=str(path),
+                remedy="build the catalogue again",
+            )
         self._words: Any = table["word"].chunk(0) if len(table) else pa.array([], pa.large_string())
         self._in_bytes = _Words(self._words)
         self._counts: npt.NDArray[np.int64] = table["count"].to_numpy()
+        self._shards: npt.NDArray[np.uint32] = table["shards"].to_numpy()
         hashes: Any = table["hash"].to_numpy()
         at: Any = table["at"].to_numpy()
         self._hashes: npt.NDArray[np.uint64] = hashes
@@ -80,16 +106,16 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self._words)
 
-    def count(self, word: str) -> int:
-        """How many recordings have `word`, counted once for each field that has it."""
+    def look_up(self, word: str) -> Counted | None:
+        """`word` with its count and shards; None where no recording has it."""
         hashed, wanted = hash_text(word), word.encode()
         nth = bisect_left(self._hash_of, hashed)
         while nth < len(self) and self._hash_of[nth] == hashed:
             place = self._place_of[nth]
             if self._in_bytes[place] == wanted:
-                return int(self._counts[place])
+                return word, int(self._counts[place]), int(self._shards[place])
             nth += 1
-        return 0
+        return None
 
     def completions(self, prefix: str, limit: int) -> list[Counted]:
         """The `limit` commonest words that begin with `prefix` and are not it, commonest first."""
@@ -115,7 +141,8 @@ class Vocabulary:
             places, counts = places[chosen], counts[chosen]
         order = np.lexsort((places, -counts))
         words = [self._in_bytes[place].decode() for place in places[order].tolist()]
-        return list(zip(words, counts[order].tolist(), strict=True))
+        shards = self._shards[places[order]].tolist()
+        return list(zip(words, counts[order].tolist(), shards, strict=True))
 
     def _place(self, word: str) -> int:
         return bisect_left(self._in_bytes, word.encode())

@@ -8,6 +8,7 @@ from datetime import date
 
 from sonotheque import archive as archives
 from sonotheque.cli.answer import Answer
+from sonotheque.cli.rights import day_of
 from sonotheque.cli.text import paragraph
 from sonotheque.errors import BadInput
 from sonotheque.model.territories import EVERYWHERE, Territory, parse_territory
@@ -47,10 +48,7 @@ def calendar(arguments: Namespace) -> Answer:
 def _until(day: str, now: str) -> str:
     if not day:
         return after_months(date.fromisoformat(now[:10]), 12).isoformat()
-    try:
-        until = date.fromisoformat(day).isoformat()
-    except ValueError:
-        raise BadInput("is not a date", where=day, remedy="write it as 2026-01-31") from None
+    until = day_of(day)
     if until < now[:10]:
         raise BadInput("is over", where=f"--until {day}", remedy="name a day to come")
     return until

@@ -11,6 +11,7 @@ from sonotheque import archive as archives
 from sonotheque.archive import Archive
 from sonotheque.cli import text
 from sonotheque.cli.answer import Answer
+from sonotheque.cli.rights import tell_others
 from sonotheque.errors import BadInput
 from sonotheque.model.findings import Severity
 from sonotheque.model.identifiers import Isrc, RecordingId, Sha512, holding_id_of
@@ -50,6 +51,7 @@ def read(arguments: Namespace) -> Answer:
             )
             if entries.statements:
                 entered = archive.ledger.append(entries.statements)
+                tell_others(archive)
         message = replace(message, findings=(*message.findings, *entries.findings))
     refused = any(finding.severity is Severity.ERROR for finding in message.findings)
     document = {"message": message, "entered": entered}

@@ -112,10 +112,11 @@ def mirror(arguments: Namespace) -> Answer:
     ]
     if not made.tombstones_at:
         lines.append("No list of tombstones was found: give --tombstones FILE or its address.")
-    elif made.withheld:
+    else:
+        kept = " and are not kept:" if made.withheld else "."
         lines.append(
-            f"{len(made.withheld)} of its recordings were withdrawn (list of"
-            f" {made.tombstones_at[:10]}) and are not kept:"
+            f"By the list of {made.tombstones_at[:10]}, {len(made.withheld)} of its recordings were"
+            f" withdrawn{kept}"
         )
         lines += [f"  {recording}" for recording in made.withheld[:_SHOWN_MAX]]
     lines += [f"  removed {path}" for path in made.removed[:_SHOWN_MAX]]

@@ -18,6 +18,7 @@ from sonotheque.model.procedures import Procedure, Step, TermFacts
 from sonotheque.model.terms import KEEPING, Basis, Kind, Layer, Statement, Status, Use
 from sonotheque.model.territories import parse_territory
 from sonotheque.rights.commitments import is_private
+from sonotheque.rights.decision import TAKEN_BACK_BY_ANYBODY
 from sonotheque.rights.ledger import not_there
 from sonotheque.rights.licences import find_licence
 from sonotheque.rights.validity import checked
@@ -74,7 +75,7 @@ def notice(arguments: Namespace) -> Answer:
             at=utc_now(),
             procedure=Procedure(arguments.procedure),
             step=Step(arguments.step),
-            begins_at=_day(arguments.on),
+            begins_at=day_of(arguments.on),
             facts=_facts(arguments),
             **_said(arguments),
         )
@@ -108,7 +109,7 @@ def refuse(arguments: Namespace) -> Answer:
         entry = Statement(
             recording=one(archive, arguments.which),
             kind=Kind.REFUSAL,
-            uses=tuple(map(Use, dict.fromkeys(arguments.uses))),
+            uses=_uses(arguments),
             status=Status.VERIFIED,
             at=utc_now(),
             **_said(arguments),
@@ -126,7 +127,7 @@ def revoke(arguments: Namespace) -> Answer:
         opening = archive.commitments.opening(revoked.issuer)
         if is_private(revoked.issuer) and opening and opening.value == arguments.by:
             said["issuer"] = revoked.issuer
-        if revoked.kind is not Kind.GRANT and revoked.issuer != said["issuer"]:
+        if revoked.kind not in TAKEN_BACK_BY_ANYBODY and revoked.issuer != said["issuer"]:
             raise BadInput(
                 f"was made by {revoked.issuer!r}, who alone can take it back",
                 where=f"entry {revoked.id}",
@@ -181,13 +182,14 @@ def _permit(arguments: Namespace, status: Status) -> Answer:
         entry = Statement(
             recording=one(archive, arguments.which),
             kind=Kind.GRANT,
-            uses=tuple(map(Use, arguments.uses)) or (licence.uses if licence else ()),
+            uses=tuple(map(Use, dict.fromkeys(arguments.uses)))
+            or (licence.uses if licence else ()),
             status=status,
             at=utc_now(),
             basis=basis,
             licence=(licence.url or licence.identifier) if licence else "",
-            begins_at=_day(arguments.begins_at),
-            ends_at=_day(arguments.ends_at),
+            begins_at=day_of(arguments.begins_at),
+            ends_at=day_of(arguments.ends_at),
             layers=tuple(map(Layer, dict.fromkeys(arguments.layers))),
             territories=tuple(arguments.territories) or (licence.territories if licence else ()),
             territories_except=tuple(arguments.territories_except),
@@ -208,8 +210,7 @@ def _append(archive: Archive, entry: Statement, *, private: bool) -> Answer:
             "has the form of a commitment", where="--by or --evidence", remedy="say it in words"
         )
     (appended,) = archive.ledger.append([entry])
-    text.tell_away(archive.ledger.witnesses.away)
-    _tell_mirrors(archive)
+    tell_others(archive)
     decisions = archive.decisions(entry.recording, utc_now())
     shown = archive.commitments.shown(appended)
     lines = [f"Entered as number {appended.id}:", text.statement(shown), "From now on:"]
@@ -217,8 +218,10 @@ def _append(archive: Archive, entry: Statement, *, private: bool) -> Answer:
     return Answer({"statement": appended, "decisions": decisions}, "\n".join(lines))
 
 
-def _tell_mirrors(archive: Archive) -> None:
-    """Bring the list that mirrors honour up to date; the entry holds whatever becomes of that."""
+def tell_others(archive: Archive) -> None:
+    """After an entry: say which witnesses were away, and bring the list that mirrors honour up to
+    date; the entry holds whatever becomes of that."""
+    text.tell_away(archive.ledger.witnesses.away)
     if not archive.config.editions.exists():
         return
     from sonotheque.publication.tombstones import publish_tombstones
@@ -251,6 +254,10 @@ def _said(arguments: Namespace) -> dict[str, Any]:
     }
 
 
+def _uses(arguments: Namespace) -> tuple[Use, ...]:
+    return tuple(map(Use, dict.fromkeys(arguments.uses)))
+
+
 def _facts(arguments: Namespace) -> TermFacts | None:
     """What the command says for a term of protection; None where it says nothing."""
     facts = TermFacts(
@@ -267,10 +274,10 @@ def _facts(arguments: Namespace) -> TermFacts | None:
 
 def _moment(day: str) -> str:
     """The beginning of `day`; now where none is given."""
-    return f"{_day(day)}T00:00:00.000000Z" if day else utc_now()
+    return f"{day_of(day)}T00:00:00.000000Z" if day else utc_now()
 
 
-def _day(day: str) -> str:
+def day_of(day: str) -> str:
     if not day:
         return ""
     try:

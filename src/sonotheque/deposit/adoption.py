@@ -37,6 +37,7 @@ from sonotheque.model.identifiers import (
 from sonotheque.model.music import Recording
 from sonotheque.model.terms import Kind, Statement, Status
 from sonotheque.rights.decision import standing
+from sonotheque.rights.validity import checked
 from sonotheque.store import files
 from sonotheque.vault import ocfl
 from sonotheque.vault.inventory_rules import Problem
@@ -251,12 +252,13 @@ class _Adopting:
                     msgspec.json.decode(_read(found, path), type=DepositRecord)
                 elif path in _ARE_WHOLE and not _ARE_WHOLE[path](_read(found, path)):
                     raise problem
+            claims = [*self._claims(recording, said)]
         except (msgspec.DecodeError, SonothequeError, KeyError):
             raise problem from None
         if described.id != recording:
             raise problem
         known = self._archive.ledger.statements_about(recording)
-        return unsaid(known, [*self._claims(recording, said)])
+        return unsaid(known, claims)
 
     def _claims(self, recording: RecordingId, said: Iterable[Statement]) -> Iterator[Statement]:
         for one in standing([s for s in said if s.recording == recording], self._now):
@@ -264,9 +266,10 @@ class _Adopting:
             # Nor is what another archive did in a procedure done by this one.
             permits = one.kind in (Kind.GRANT, Kind.NOTICE)
             status = Status.CLAIMED if permits else one.status
-            yield replace(
+            claim = replace(
                 one, id=0, at=self._now, status=status, evidence=evidence[:_CHARACTERS_MAX]
             )
+            yield checked(claim, f"entry {one.id}")
 
     def _keep_record(self, told: AdoptedObject, found: Found, validated: Validated) -> None:
         record = AdoptionRecord(

@@ -282,7 +282,8 @@ class _Reader:
             self._ask("deal.territory", terms, f"{', '.join(strange)}: taken down everywhere")
         return replace(
             self._head.statement(release, Kind.TAKEDOWN, uses),
-            begins_at=begins if known else "",
+            # As a day: from its first moment, which restricts sooner, and which the calendar knows.
+            begins_at=begins[:10] if known else "",
             territories=() if strange else places,
         )
 

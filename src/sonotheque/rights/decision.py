@@ -52,7 +52,7 @@ from sonotheque.rights.periods import NOT_YET, has_clocks, plain
 _ALLOWING = {use: frozenset({use, *ALLOWED_WITH.get(use, ())}) for use in Use}
 _REFUSING = {use: frozenset({use, *REFUSED_WITH.get(use, ())}) for use in Use}
 _RESTRICTING = (Kind.REFUSAL, Kind.TAKEDOWN)
-_TAKEN_BACK_BY_ANYBODY = (Kind.GRANT, Kind.NOTICE)
+TAKEN_BACK_BY_ANYBODY = (Kind.GRANT, Kind.NOTICE)
 _BOTH = tuple(Layer)
 _name_of = lru_cache(maxsize=4_096)(name_of)
 
@@ -144,7 +144,7 @@ def _revoked(statements: Sequence[Statement], now: str) -> set[int]:
         if statement.id in revoked or target is None or target.id >= statement.id:
             continue
         entitled = target.issuer == statement.issuer and statement.at <= now
-        if entitled or target.kind in _TAKEN_BACK_BY_ANYBODY:
+        if entitled or target.kind in TAKEN_BACK_BY_ANYBODY:
             revoked.add(target.id)
     return revoked
 

@@ -11,12 +11,12 @@ import re
 from dataclasses import dataclass
 
 from sonotheque.model.terms import Layer, Use
-from sonotheque.model.territories import Territory, parse_territories
+from sonotheque.model.territories import Territory
+from sonotheque.rights.protection import EUROPEAN_UNION, UNITED_STATES
 
-_EEA = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK"
-EEA = parse_territories(_EEA.split())
+EEA = tuple(sorted((*EUROPEAN_UNION, *map(Territory, ("IS", "LI", "NO")))))
 """The European Union and the three countries that take over its single market's law."""
-US = (Territory("US"),)
+US = (UNITED_STATES,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,14 +120,20 @@ _EUROPEAN = re.compile(
     re.IGNORECASE,
 )
 _AMERICAN = re.compile(
-    r"17\s*U\.?\s?S\.?\s?C\.?\s*(?:§|sec\.?)?\s*(?P<part>\d+\(\w\))", re.IGNORECASE
+    r"17\s*U\.?\s?S\.?\s?C\.?\s*(?:§|sec\.?)?\s*(?P<part>\d+(?:\(\w+\))+)", re.IGNORECASE
 )
 
 
 def find_exception(article: str) -> LegalException | None:
-    """The one of EXCEPTIONS that `article` cites, however it is abbreviated; None for others."""
-    key = _key(article.strip())
-    return next((one for one in EXCEPTIONS if key and _key(one.article) == key), None)
+    """The one of EXCEPTIONS that `article` cites, or a part of, however it is abbreviated; None for
+    others."""
+    cited = _key(article.strip())
+    return next((one for one in EXCEPTIONS if cited and _is_in(cited, one)), None)
+
+
+def _is_in(cited: tuple[str, str], known: LegalException) -> bool:
+    law, part = _key(known.article) or ("", "")
+    return cited[0] == law and (cited[1] == part or cited[1].startswith(f"{part}("))
 
 
 def _key(article: str) -> tuple[str, str] | None:

@@ -18,6 +18,7 @@ from lxml import etree
 
 from sonotheque.model.identifiers import RecordingId
 from sonotheque.model.terms import TRAINING, Basis, Decision, Kind, Statement, Status, Use
+from sonotheque.rights.validity import LAWFUL
 
 PREMIS = "http://www.loc.gov/premis/v3"
 _BASES = "http://id.loc.gov/vocabulary/preservation/rightsBasis"
@@ -165,7 +166,7 @@ def _statement(rights: Any, recording: RecordingId, said: Statement) -> None:
 
 def _basis_of(said: Statement) -> tuple[str, str]:
     """(code, label) of the Library of Congress's term."""
-    if said.kind is Kind.GRANT and said.basis in (Basis.STATUTORY_EXCEPTION, Basis.LEGAL_DEPOSIT):
+    if said.kind is Kind.GRANT and said.basis in LAWFUL:
         return "sta", "statute"
     if said.kind is Kind.GRANT and said.basis is Basis.LICENCE:
         return "lic", "license"

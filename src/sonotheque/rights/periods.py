@@ -12,15 +12,15 @@ from dataclasses import fields, replace
 from datetime import date
 
 from sonotheque.model.procedures import Procedure, Step, TermFacts
-from sonotheque.model.terms import KEEPING, Kind, Layer, Statement, Status
+from sonotheque.model.terms import KEEPING, REFUSED_WITH, Kind, Layer, Statement, Status
 from sonotheque.model.territories import EVERYWHERE, Territory
 from sonotheque.rights.clocks import PROCEDURES, Progress, State, opening, read
 from sonotheque.rights.days import day_of
 from sonotheque.rights.protection import PROTECTION, UNITED_STATES
 from sonotheque.rights.term import term_of
 
-NOT_YET = "9999-12-31"
-"""When a grant begins of which nothing says that it will."""
+NOT_YET = "never"
+"""When a grant begins of which nothing says that it will: sorts after every day."""
 
 
 def plain(
@@ -56,16 +56,19 @@ def has_clocks(statements: Sequence[Statement]) -> bool:
 def progress_of(statements: Sequence[Statement], procedure: Procedure) -> Progress:
     """What `statements`, of which none is revoked, say of `procedure` for their recording.
 
-    A refusal or a takedown of a use that the procedure would open is an opt-out. Steps and facts
+    A refusal or a takedown of a use that the procedure would open, or of one that it cannot be
+    without, is an opt-out. Steps and facts
     count where they are verified; of each fact, the newest.
     """
-    opens = frozenset(PROCEDURES[procedure].uses)
+    against = {
+        named for use in PROCEDURES[procedure].uses for named in (use, *REFUSED_WITH.get(use, ()))
+    }
     steps: dict[Step, list[date]] = {}
     facts = TermFacts()
     no: date | None = None
     for statement in statements:
         if statement.kind in (Kind.REFUSAL, Kind.TAKEDOWN):
-            if opens.intersection(statement.uses) and not statement.ends_at:
+            if against.intersection(statement.uses) and not statement.ends_at:
                 no = no or day_of(statement.at)
         elif statement.status is Status.VERIFIED and statement.procedure in (procedure, None):
             if statement.facts:

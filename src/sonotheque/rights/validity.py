@@ -10,11 +10,12 @@ from sonotheque.model.procedures import TermFacts
 from sonotheque.model.terms import KEEPING, Basis, Kind, Layer, Statement
 from sonotheque.model.territories import parse_territories
 from sonotheque.rights.clocks import PROCEDURES
-from sonotheque.rights.days import is_partial
+from sonotheque.rights.days import is_partial, year_of
 from sonotheque.rights.exceptions import LegalException, find_exception
 
 LAWFUL = (Basis.STATUTORY_EXCEPTION, Basis.LEGAL_DEPOSIT)
 """The grounds that a law gives, and no one who has rights."""
+_DATED = ("fixed", "published", "communicated", "work_published")
 _SHA512 = re.compile(r"[0-9a-f]{128}")
 
 
@@ -40,7 +41,7 @@ def checked(statement: Statement, where: str) -> Statement:
     if statement.kind is Kind.NOTICE:
         _check_notice(statement, where)
     if statement.facts is not None:
-        _check_facts(statement.facts, where)
+        _check_facts(statement.facts, statement.at, where)
     return statement
 
 
@@ -142,8 +143,8 @@ def _check_notice(notice: Statement, where: str) -> None:
         )
 
 
-def _check_facts(facts: TermFacts, where: str) -> None:
-    for name in ("fixed", "published", "communicated", "work_published"):
+def _check_facts(facts: TermFacts, at: str, where: str) -> None:
+    for name in _DATED:
         day = getattr(facts, name)
         if day and not is_partial(day, never=name != "fixed"):
             raise BadInput(
@@ -152,6 +153,13 @@ def _check_facts(facts: TermFacts, where: str) -> None:
                 remedy="write a year or a day, 1955 or 1955-03-01"
                 + ("" if name == "fixed" else ", or 'never'"),
             )
+    years = [year_of(getattr(facts, name)) for name in _DATED] + [*facts.died]
+    if late := [year for year in years if year is not None and year > int(at[:4])]:
+        raise BadInput(
+            f"names the year {late[0]}, which is to come",
+            where=where,
+            remedy="correct it, or leave it out: what has not happened is no fact",
+        )
     if facts.authors < len(facts.died):
         raise BadInput(
             f"names {len(facts.died)} deaths of {facts.authors} authors",

@@ -80,7 +80,7 @@ _MESSAGES = {
     ),
     "message.other": (
         "is a message of another kind, and describes no recordings to import",
-        "give NewReleaseMessages; what a purge asks for is entered with `sonotheque rights`",
+        "give NewReleaseMessages; enter a purge with `sonotheque rights read --enter`",
     ),
 }
 """Code: what is wrong, and the remedy."""
