@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +20,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from bench import among, transformations
 from bench.table import Row, Watch, size, tell
@@ -25,6 +28,7 @@ from bench.transformations import Copy, Samples
 from sonotheque.demo import fetch_music
 from sonotheque.errors import SonothequeError
 from sonotheque.matching.balance import Balance, inverted
+from sonotheque.matching.chromaprint import Chromaprinter
 from sonotheque.matching.fingerprint import Printer, measure
 from sonotheque.matching.index import FingerprintIndex
 from sonotheque.matching.spectrum import SAMPLE_RATE_HZ
@@ -46,6 +50,7 @@ _FILE_BYTES_MIN = 400_000
 _SAME_SOUND_SIMILARITY, _SAME_SOUND_MARGIN = 0.9, 12.0
 """So alike that two files are taken for one sound: far over what a match needs."""
 _EXCERPT_SECONDS = 10
+_PEER_TRACKS = 12
 _KIN_LETTERS, _STEMS = 4, frozenset({"song", "guitar", "rhythm"})
 
 
@@ -83,6 +88,7 @@ def run(words: list[str]) -> list[Row]:
     with tempfile.TemporaryDirectory() as directory:
         index = FingerprintIndex(Path(directory))
         tracks, rows = _indexed(index, music)
+        rows += _beside_fpcalc(tracks[:_PEER_TRACKS])
         chosen = [t for t in tracks if t.is_held_out and t.prints.duration_ms > 104_000]
         tallies, wrong, cpu = _copied(index, chosen[: options.tracks])
         rows += _recall(tallies)
@@ -148,6 +154,34 @@ def _indexed(index: FingerprintIndex, music: Path) -> tuple[list[Track], list[Ro
         seconds / cpu >= REALTIME_BAR,
     )
     return in_order, [row]
+
+
+def _beside_fpcalc(tracks: Sequence[Track]) -> list[Row]:
+    """Chromaprint alone, of sound that is decoded, beside fpcalc of the whole file."""
+    fpcalc = shutil.which("fpcalc")
+    if not fpcalc:
+        return [Row("Chromaprint alone, beside fpcalc", "no fpcalc here (libchromaprint-tools)")]
+    seconds = ours = theirs = 0.0
+    for track in tracks:
+        source = transformations.decoded(track.path)
+        sound = np.concatenate(list(_heard(_framed(source))))
+        watch, printer = Watch(), Chromaprinter()
+        printer.feed(sound)
+        printer.words()
+        ours += watch.read()[1]
+        watch = Watch()
+        command = [fpcalc, "-raw", "-length", "0", str(track.path)]
+        subprocess.run(command, check=True, capture_output=True)
+        theirs += watch.read()[1]
+        seconds += len(sound) / SAMPLE_RATE_HZ
+    return [
+        Row(
+            f"Chromaprint alone of decoded sound, fpcalc of the file, {len(tracks)} files",
+            f"{seconds / ours:,.0f} and {seconds / theirs:,.0f} × realtime",
+            "≥ fpcalc",
+            ours <= theirs,
+        )
+    ]
 
 
 def _find_same(index: FingerprintIndex, tracks: Sequence[Track]) -> int:
@@ -264,18 +298,29 @@ def _excerpts(tracks: Sequence[Track], count: int) -> Iterator[tuple[Track, Fing
 
 def _prints(samples: Samples) -> Fingerprints:
     """As a file with these samples has them."""
-    row = np.ascontiguousarray(samples).reshape(1, -1)
-    frame = av.AudioFrame.from_ndarray(row, format="s16", layout="stereo")
-    frame.sample_rate = transformations.RATE_HZ
+    frame = _framed(samples)
     balance = Balance()
     balance.hear(frame)
     difference = _printed(inverted(frame)) if balance.is_suspicious() else None
     return replace(_printed(frame), difference=difference)
 
 
-def _printed(frame: av.AudioFrame) -> Fingerprints:
+def _framed(samples: Samples) -> av.AudioFrame:
+    row = np.ascontiguousarray(samples).reshape(1, -1)
+    frame = av.AudioFrame.from_ndarray(row, format="s16", layout="stereo")
+    frame.sample_rate = transformations.RATE_HZ
+    return frame
+
+
+def _heard(frame: av.AudioFrame) -> Iterator[NDArray[np.int16]]:
+    """As a printer hears it."""
     resampler = av.AudioResampler("s16", "mono", SAMPLE_RATE_HZ)
-    printer = Printer()
     for part in (*resampler.resample(frame), *resampler.resample(None)):
-        printer.feed(part.to_ndarray().reshape(-1).astype(np.int16, copy=False))
+        yield part.to_ndarray().reshape(-1).astype(np.int16, copy=False)
+
+
+def _printed(frame: av.AudioFrame) -> Fingerprints:
+    printer = Printer()
+    for part in _heard(frame):
+        printer.feed(part)
     return printer.fingerprints(round(1_000 * frame.samples / transformations.RATE_HZ))
