@@ -49,7 +49,9 @@ def test_a_recordings_policy_and_its_rights(room: Any) -> None:
     base = f"/recordings/{room.recordings['claimed.ogg']}"
     policy = room.client.get(f"{base}/odrl.jsonld")
     assert policy.headers["content-type"].startswith("application/ld+json")
-    assert {rule["action"] for rule in policy.json()["permission"]} == {"archive", "index"}
+    archived, indexed, identified = policy.json()["permission"]
+    assert [archived["action"], indexed["action"]] == ["archive", "index"]
+    assert identified["action"][0]["refinement"][0]["rightOperand"] == "identify"
     document = room.client.get(f"{base}/premis.xml")
     assert document.headers["content-type"].startswith("application/xml")
     root = etree.fromstring(document.content)

@@ -220,7 +220,7 @@ def test_a_takedown_counts_whatever_else_is_unclear(version: str) -> None:
     assert (only(unclear).begins_at, only(unclear).territories) == ("", ())
     assert codes(unclear) == {"deal.territory"}
     cancelled = only(read("<AllDealsCancelled>true</AllDealsCancelled>"))
-    assert set(cancelled.uses) == set(Use) - {Use.PRESERVE, Use.DESCRIBE}
+    assert set(cancelled.uses) == set(Use) - {Use.PRESERVE, Use.DESCRIBE, Use.IDENTIFY}
     assert only(read(PLAIN + "<TakeDown>false</TakeDown>")).kind is Kind.GRANT
 
 

@@ -35,10 +35,14 @@ USES = st.sampled_from(Use)
 ORDINARY = st.sampled_from([use for use in Use if use not in KEEPING])
 # Written down a second time, the other way round: what each use that is allowed allows as well,
 # and what each that is refused takes with it.
-LESSER: dict[Use, list[Use]] = {Use.PRESERVE: [Use.DESCRIBE], Use.STREAM: [Use.LISTEN_ON_SITE]}
+LESSER: dict[Use, list[Use]] = {
+    Use.PRESERVE: [Use.DESCRIBE, Use.IDENTIFY],
+    Use.DESCRIBE: [Use.IDENTIFY],
+    Use.STREAM: [Use.LISTEN_ON_SITE],
+}
 GREATER: dict[Use, list[Use]] = {
     Use.PRESERVE: [use for use in Use if use is not Use.DESCRIBE],
-    Use.DESCRIBE: [Use.STREAM, Use.DOWNLOAD, Use.TORRENT],
+    Use.DESCRIBE: [Use.STREAM, Use.DOWNLOAD, Use.TORRENT, Use.IDENTIFY],
     Use.LISTEN_ON_SITE: [Use.STREAM],
     Use.MINE: [Use.TRAIN_AI, Use.TRAIN_GENERATIVE_AI],
     Use.TRAIN_AI: [Use.TRAIN_GENERATIVE_AI],
@@ -74,7 +78,8 @@ def _naive(history: Sequence[Statement], use: Use, place: Territory) -> Answer:
         # A no that holds nowhere at all is still a no, asked for everywhere.
         if place and not there(no, place):
             continue
-        suspends = use not in KEEPING or (use is Use.DESCRIBE and use in no.uses)
+        named = use in no.uses or (use is Use.IDENTIFY and Use.DESCRIBE in no.uses)
+        suspends = use not in KEEPING or (use is not Use.PRESERVE and named)
         if no.kind is Kind.TAKEDOWN and suspends:
             return Answer.REFUSED
         refused = [*no.uses, *(use for named in no.uses for use in GREATER.get(named, []))]

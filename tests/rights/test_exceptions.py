@@ -9,7 +9,7 @@ import pytest
 
 from sonotheque.errors import BadInput
 from sonotheque.model.identifiers import RecordingId
-from sonotheque.model.terms import TRAINING, Basis, Kind, Layer, Statement, Status, Use
+from sonotheque.model.terms import KEEPING, TRAINING, Basis, Kind, Layer, Statement, Status, Use
 from sonotheque.model.territories import COUNTRIES
 from sonotheque.rights.decision import decide, decide_all
 from sonotheque.rights.exceptions import EEA, EXCEPTIONS, LegalException, find_exception
@@ -42,7 +42,7 @@ def test_it_allows_what_it_says_where_it_holds(law: LegalException) -> None:
     grant = entered(law)
     home = law.territories[0]
     for use in law.uses:
-        one_layer = law.layers != tuple(Layer) and use not in (Use.PRESERVE, Use.DESCRIBE)
+        one_layer = law.layers != tuple(Layer) and use not in KEEPING
         assert decide([grant], OURS, use, NOW, home).allowed != one_layer
         assert not decide([grant], OURS, use, NOW).allowed  # nowhere else, so not everywhere
     assert not {d.use for d in decide_all([grant], OURS, NOW, home) if d.allowed} & set(TRAINING)

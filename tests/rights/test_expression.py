@@ -126,9 +126,12 @@ def test_a_policy_names_action_purpose_place_and_reason() -> None:
     kept, *_ = policy["permission"]
     assert (kept["action"], kept["target"]) == ("archive", "/t")
     assert kept["constraint"][0]["rightOperand"] == "iso3166:FR"
-    last = policy["prohibition"][-1]
-    assert last["action"][0]["refinement"][0]["rightOperand"] == "train-generative-ai"
-    assert "consented to training" in last["comment"]
+    trained, named = policy["prohibition"][-2:]
+    assert trained["action"][0]["refinement"][0]["rightOperand"] == "train-generative-ai"
+    assert "consented to training" in trained["comment"]
+    # Both index: that others are told nothing forbids no catalogue.
+    assert named["action"][0]["rdf:value"] == {"@id": "index"}
+    assert named["action"][0]["refinement"][0]["rightOperand"] == "identify"
 
 
 @settings(deadline=None, max_examples=60)

@@ -187,10 +187,11 @@ def _clocks(base: Path, chance: random.Random) -> Iterator[str]:
     yield from archive.wrong()
     damaged = next((archive.copy).rglob("*.flac"))
     damaged.write_bytes(b"rot")
-    past = Ways(f"{base.name}/past", days=-YEARS_DAYS, step=timedelta(seconds=-1))
+    # Before every clock above, for one that agrees with it did check the copy a moment ago.
+    past = Ways(f"{base.name}/past", days=-2 * YEARS_DAYS, step=timedelta(seconds=-1))
     found = archive.do("audit", "--within", "30d", ways=past)
     if found.code != 1 or not found.document["events"]:
-        yield "an audit by a clock that is ten years back passes over rot"
+        yield "an audit by a clock that is twenty years back passes over rot"
     yield from _healed(archive)
 
 

@@ -32,11 +32,15 @@ class Use(StrEnum):
     """Train a model that recognises, sorts or measures, and makes no music."""
     TRAIN_GENERATIVE_AI = "train-generative-ai"
     """Train a model that makes music, speech or other content."""
+    IDENTIFY = "identify"
+    """Tell others by a fingerprint which recording they have."""
 
 
-KEEPING = (Use.PRESERVE, Use.DESCRIBE)
-"""What a word is enough for, on either layer: what is not kept is lost. No takedown suspends it,
-but that one that names DESCRIBE suspends describing."""
+KEEPING = (Use.PRESERVE, Use.DESCRIBE, Use.IDENTIFY)
+"""What a word is enough for, on either layer: what is not kept is lost, and what nobody recognises
+is stolen. No takedown suspends it but by its name (`SUSPENDED_WITH`)."""
+SUSPENDED_WITH = {Use.DESCRIBE: (Use.DESCRIBE,), Use.IDENTIFY: (Use.DESCRIBE, Use.IDENTIFY)}
+"""A takedown that names one of those suspends this use of KEEPING as well."""
 TRAINING = (Use.TRAIN_AI, Use.TRAIN_GENERATIVE_AI)
 ON_PREMISES = (Use.PRESERVE, Use.LISTEN_ON_SITE)
 """What happens in the institution's own country and nowhere else."""
@@ -44,6 +48,7 @@ ON_PREMISES = (Use.PRESERVE, Use.LISTEN_ON_SITE)
 ALLOWED_WITH = {
     Use.DESCRIBE: (Use.PRESERVE,),
     Use.LISTEN_ON_SITE: (Use.STREAM,),
+    Use.IDENTIFY: (Use.PRESERVE, Use.DESCRIBE),
 }
 """Who allows one of those allows this use as well: it is the lesser."""
 REFUSED_WITH = {
@@ -54,6 +59,7 @@ REFUSED_WITH = {
     Use.MINE: (Use.PRESERVE,),
     Use.TRAIN_AI: (Use.PRESERVE, Use.MINE),
     Use.TRAIN_GENERATIVE_AI: (Use.PRESERVE, Use.MINE, Use.TRAIN_AI),
+    Use.IDENTIFY: (Use.PRESERVE, Use.DESCRIBE),
 }
 """Who refuses one of those refuses this use as well: it is the greater, or cannot be without."""
 
@@ -86,7 +92,7 @@ class Kind(StrEnum):
     REFUSAL = "refusal"
     """The rights holder says no; it stands until the same issuer revokes it."""
     TAKEDOWN = "takedown"
-    """Suspends every use but KEEPING at once, and DESCRIBE too where it names it."""
+    """Suspends every use but KEEPING at once, and of that what `SUSPENDED_WITH` says."""
     REVOCATION = "revocation"
     """Takes back the statement whose identifier `revokes` names."""
     NOTICE = "notice"

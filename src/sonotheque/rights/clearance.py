@@ -21,6 +21,7 @@ from sonotheque.model.terms import (
     KEEPING,
     ON_PREMISES,
     REFUSED_WITH,
+    SUSPENDED_WITH,
     TRAINING,
     Answer,
     Kind,
@@ -146,8 +147,9 @@ def _reach(statement: Statement) -> Iterator[Use]:
         return
     if statement.kind is Kind.TAKEDOWN:
         yield from (use for use in Use if use not in KEEPING)
-        if Use.DESCRIBE in statement.uses:
-            yield Use.DESCRIBE
+        for use, names in SUSPENDED_WITH.items():
+            if not set(names).isdisjoint(statement.uses):
+                yield use
         return
     along = ALLOWED_WITH if statement.kind is Kind.GRANT else REFUSED_WITH
     for use in Use:

@@ -34,6 +34,7 @@ from sonotheque.model.terms import (
     KEEPING,
     ON_PREMISES,
     REFUSED_WITH,
+    SUSPENDED_WITH,
     TRAINING,
     Answer,
     Basis,
@@ -51,6 +52,7 @@ from sonotheque.rights.periods import NOT_YET, has_clocks, plain
 
 _ALLOWING = {use: frozenset({use, *ALLOWED_WITH.get(use, ())}) for use in Use}
 _REFUSING = {use: frozenset({use, *REFUSED_WITH.get(use, ())}) for use in Use}
+_SUSPENDING = {use: frozenset(SUSPENDED_WITH.get(use, ())) for use in KEEPING}
 _RESTRICTING = (Kind.REFUSAL, Kind.TAKEDOWN)
 TAKEN_BACK_BY_ANYBODY = (Kind.GRANT, Kind.NOTICE)
 _BOTH = tuple(Layer)
@@ -160,7 +162,7 @@ def _weigh(
             if not allowing.isdisjoint(uses):
                 grants.append(statement)
         elif (
-            (use not in KEEPING or (use is Use.DESCRIBE and use in uses))
+            (use not in KEEPING or not _SUSPENDING[use].isdisjoint(uses))
             if kind is Kind.TAKEDOWN
             else not refusing.isdisjoint(uses)
         ) and not _absence(statement, now, territory, unsure=False):
@@ -258,6 +260,12 @@ def _claimed(statement: Statement, use: Use) -> Reason:
         return Reason(
             code="claimed-describe",
             message=f"described on the word of {statement.issuer}, which nobody has verified yet",
+            statement=statement.id,
+        )
+    if use is Use.IDENTIFY:
+        return Reason(
+            code="claimed-identify",
+            message=f"recognised on the word of {statement.issuer}, which nobody has verified yet",
             statement=statement.id,
         )
     return Reason(

@@ -18,6 +18,7 @@ USES = {
     "OnDemandStream": Use.STREAM,
     "Download": Use.DOWNLOAD,
     "PermanentDownload": Use.DOWNLOAD,
+    "UseForIdentification": Use.IDENTIFY,
 }
 NO_USE_OF_OURS = frozenset(
     (
@@ -62,7 +63,6 @@ NO_USE_OF_OURS = frozenset(
         "UseAsScreensaver",
         "UseAsVoiceMail",
         "UseAsWallpaper",
-        "UseForIdentification",
         "UseInMobilePhoneMessaging",
         "UseInPhoneListening",
         "UserMakeAvailableLabelProvided",

@@ -34,7 +34,10 @@ _ACTIONS = {
     Use.MINE: f"{_TDM}mine",
     Use.TRAIN_AI: f"{_TDM}mine",
     Use.TRAIN_GENERATIVE_AI: f"{_TDM}mine",
+    Use.IDENTIFY: "index",
 }
+_REFINED = (*TRAINING, Use.IDENTIFY)
+"""What shares an action with another use, and is told from it by its purpose."""
 _MINING = (Use.MINE, *TRAINING)
 RESERVED = {"Content-Usage": "train-ai=n", "tdm-reservation": "1"}
 """The header fields of what nobody has allowed to be mined or trained on."""
@@ -100,7 +103,7 @@ def odrl(
 
 
 def _action(use: Use) -> Any:
-    if use not in TRAINING:
+    if use not in _REFINED:
         return _ACTIONS[use]
     return [
         {"rdf:value": {"@id": _ACTIONS[use]}, "refinement": [_constraint("purpose", use.value)]}
