@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sonotheque.matching.comparison import agreement, is_evidence
+from sonotheque.matching.comparison import Agreement, agreement, is_clear, is_evidence
+from sonotheque.matching.landmarks import Alignment
 
 Words = NDArray[np.uint32]
 
@@ -98,3 +99,38 @@ def test_a_few_seconds_are_no_evidence() -> None:
     assert found is not None
     assert found.similarity == 1
     assert not is_evidence(found)
+
+
+def _agreed(kappa: float, words: int) -> Agreement:
+    return Agreement(begin=0, length=words, similarity=0.8, kappa=kappa, variety=words)
+
+
+def _aligned(margin: float, support: float, count: int) -> Alignment:
+    return Alignment(
+        tempo=1.0, steps=0.0, offset_ticks=0.0, count=count, support=support, margin=margin
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "landmarks", "expected"),
+    [
+        ((0.35, 60), (7.0, 0.2, 40), True),
+        ((0.25, 60), (7.0, 0.2, 40), False),
+        ((0.35, 60), (6.0, 0.2, 40), False),
+        ((0.35, 60), (7.0, 0.1, 40), False),
+        ((0.35, 60), (7.0, 0.2, 20), False),
+        # Music that repeats itself.
+        ((0.5, 60), (3.5, 0.6, 100), True),
+        ((0.5, 60), (2.5, 0.6, 100), False),
+        # Few words.
+        ((0.35, 30), (12.0, 0.5, 100), True),
+        ((0.35, 30), (7.0, 0.5, 100), False),
+        ((0.35, 20), (12.0, 0.5, 100), False),
+    ],
+)
+def test_words_and_landmarks_must_both_say_so(
+    words: tuple[float, int], landmarks: tuple[float, float, int], expected: bool
+) -> None:
+    alignment = _aligned(*landmarks)
+    assert is_clear(_agreed(*words), alignment) is expected
+    assert not is_clear(_agreed(*words), None)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
+import lmdb
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -229,6 +230,18 @@ def test_it_is_made_again_where_it_was_deleted(tmp_path: Path) -> None:
     assert len(again) == 0
     again.add(id_of(1), random_fingerprints(1))
     assert len(again.find_matches(random_fingerprints(1))) == 1
+
+
+def test_an_index_of_an_earlier_kind_is_empty_and_made_anew(tmp_path: Path) -> None:
+    with lmdb.open(str(tmp_path), max_dbs=3) as environment:
+        for name in (b"entries", b"orders", b"facts"):
+            environment.open_db(name)
+        with environment.begin(db=environment.open_db(b"facts"), write=True) as transaction:
+            transaction.put(b"count", (7).to_bytes(8, "big"))
+    index = FingerprintIndex(tmp_path)
+    assert len(index) == 0
+    index.add(id_of(1), random_fingerprints(1))
+    assert len(FingerprintIndex(tmp_path)) == 1
 
 
 def test_it_grows_while_others_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

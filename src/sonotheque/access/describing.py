@@ -19,8 +19,8 @@ def may_describe(archive: Archive, recording: RecordingId, now: str) -> bool:
 
 
 def may_identify(archive: Archive, recording: RecordingId, now: str) -> bool:
-    """Whether strangers may be told that a sound of theirs is this recording."""
-    return archive.decide(recording, Use.IDENTIFY, now).answer is not Answer.REFUSED
+    """Whether strangers may be told that a sound of theirs is this recording, which is held."""
+    return archive.decide(recording, Use.IDENTIFY, now).allowed
 
 
 def describable(

@@ -147,9 +147,12 @@ def _change(found: Match) -> str:
     """What was done to a modified copy."""
     if found.kind is not MatchKind.MODIFIED_COPY:
         return ""
+    inverted = " with one channel inverted" if found.is_inverted else ""
+    if inverted and (found.tempo, found.pitch_cents) == (1, 0):
+        return inverted
     if found.speed is not None:
-        return f" at {found.speed:.3f} times the speed"
-    return f" at {found.tempo:.3f} times the tempo, {found.pitch_cents:+.0f} cents"
+        return f"{inverted} at {found.speed:.3f} times the speed"
+    return f"{inverted} at {found.tempo:.3f} times the tempo, {found.pitch_cents:+.0f} cents"
 
 
 def wanted(archive: Archive, which: str) -> tuple[Recording, ...]:

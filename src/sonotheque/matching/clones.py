@@ -135,9 +135,9 @@ def _modified_finding(new: Description, match: Match, held: Description, *, know
 
 
 def _how_modified(match: Match) -> str:
-    if match.speed is not None:
+    if match.speed is not None and not match.is_inverted:
         return f"at {match.speed:.3f} times the speed"
-    changes = []
+    changes = ["with one channel inverted"] if match.is_inverted else []
     if abs(match.tempo - 1) >= 0.002:
         changes.append(f"at {match.tempo:.3f} times the tempo")
     if abs(match.pitch_cents) >= 10:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -19,8 +19,10 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
+from numpy.typing import NDArray
 
 from sonotheque.errors import BadInput
+from sonotheque.matching.balance import Balance, inverted
 from sonotheque.matching.chromaprint import Chromaprinter
 from sonotheque.matching.landmarks import LandmarkFinder
 from sonotheque.matching.spectrum import (
@@ -30,6 +32,7 @@ from sonotheque.matching.spectrum import (
     Power,
     Spectrograph,
 )
+from sonotheque.matching.views import Viewer
 from sonotheque.matching.warp import Painter
 from sonotheque.model.music import AudioProperties, Fingerprints
 from sonotheque.store import files
@@ -89,8 +92,9 @@ def measure(path: Path, *, duration_max_ms: int = DURATION_MAX_MS) -> Measured:
         raise files.explain(error, path) from error
     if not byte_count:
         raise BadInput("is empty", where=str(path), remedy="copy it again from where it came from")
-    measured = _measure_with_ffmpeg(path, duration_max_ms, header) or _measure_with_sndfile(
-        path, duration_max_ms
+    listener = _Listener(path, duration_max_ms)
+    measured = _measure_with_ffmpeg(path, listener, header) or _measure_with_sndfile(
+        path, _Listener(path, duration_max_ms)
     )
     if measured is None:
         raise BadInput(
@@ -98,21 +102,27 @@ def measure(path: Path, *, duration_max_ms: int = DURATION_MAX_MS) -> Measured:
             where=str(path),
             remedy="check that it plays elsewhere, then export it again as FLAC or WAV",
         )
-    return measured
+    if not listener.balance.is_suspicious():
+        return measured
+    again = _Listener(path, duration_max_ms, inverts=True)
+    inverted = _measure_with_ffmpeg(path, again, header)
+    difference = inverted.fingerprints if inverted else None
+    return replace(measured, fingerprints=replace(measured.fingerprints, difference=difference))
 
 
 class Printer:
-    """Collects sound, shape (n,) samples of int16, mono, 11,025 Hz, and says how it sounds: one
-    row of spectra gives all its fingerprints."""
+    """Collects sound and says how it sounds: one row of spectra gives all its fingerprints but
+    the fine view."""
 
     def __init__(self) -> None:
-        self._chromaprinter, self._finder, self._painter = (
-            Chromaprinter(),
-            LandmarkFinder(),
-            Painter(),
-        )
+        self._chromaprinter, self._finder = Chromaprinter(), LandmarkFinder()
+        self._painter, self._viewer = Painter(), Viewer()
         self._spectrograph = Spectrograph(FINE_HOP_SAMPLES, self._see)
-        self.feed = self._spectrograph.feed
+
+    def feed(self, samples: NDArray[np.int16]) -> None:
+        """Add `samples`: shape (n,), mono, 11,025 Hz."""
+        self._spectrograph.feed(samples)
+        self._viewer.feed(samples)
 
     def fingerprints(self, duration_ms: int) -> Fingerprints:
         """End the sound; what it is recognised by."""
@@ -122,18 +132,24 @@ class Printer:
             duration_ms=duration_ms,
             landmarks=self._finder.landmarks().astype("<u4").tobytes(),
             picture=self._painter.picture(),
+            coarse=self._viewer.coarse(),
+            fine=self._viewer.fine(),
         )
 
     def _see(self, power: Power) -> None:
         self._chromaprinter.see(power[::FINE])
         self._finder.see(power)
         self._painter.see(power)
+        self._viewer.see(power)
 
 
 class _Listener:
-    """Takes decoded frames of any rate and layout, counts their time, and fingerprints them."""
+    """Takes decoded frames of any rate and layout, counts their time, and fingerprints them, or
+    their difference where it `inverts` the second of two channels."""
 
-    def __init__(self, path: Path, duration_max_ms: int) -> None:
+    def __init__(self, path: Path, duration_max_ms: int, *, inverts: bool = False) -> None:
+        self.balance = Balance()
+        self._inverts = inverts
         self.decode_errors = 0
         self.channels = 0
         self._sample_rate_hz = 0
@@ -189,6 +205,9 @@ class _Listener:
         if shape != self._shape:
             # The first frame, or a change in mid-stream; the queue would not notice the latter.
             self._begin(shape)
+        self.balance.hear(frame)
+        if self._inverts:
+            frame = inverted(frame)
         frame.pts = None
         self._queue.write(frame)
         self._samples += frame.samples
@@ -236,12 +255,11 @@ class _Listener:
             self._printer.feed(frame.to_ndarray().reshape(-1).astype(np.int16, copy=False))
 
 
-def _measure_with_ffmpeg(path: Path, duration_max_ms: int, header: bytes) -> Measured | None:
+def _measure_with_ffmpeg(path: Path, listener: _Listener, header: bytes) -> Measured | None:
     """None where FFmpeg knows no such format, finds no sound in the file, or decodes none of it.
 
     `header` holds the first bytes of the file.
     """
-    listener = _Listener(path, duration_max_ms)
     try:
         with av.open(
             # An absolute path cannot be taken for a protocol, as `data:x.flac` would be.
@@ -291,9 +309,8 @@ def _listen_to(container: InputContainer, stream: AudioStream, listener: _Listen
             listener.decode_errors += 1
 
 
-def _measure_with_sndfile(path: Path, duration_max_ms: int) -> Measured | None:
+def _measure_with_sndfile(path: Path, listener: _Listener) -> Measured | None:
     """None where libsndfile knows no such format or decodes none of it."""
-    listener = _Listener(path, duration_max_ms)
     try:
         with soundfile.SoundFile(path) as sound:
             for block in sound.blocks(_BATCH_SAMPLES, dtype="float32", always_2d=True):

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from sonotheque.errors import Corrupt, EnvironmentFailure
 from sonotheque.matching import shard as shards
-from sonotheque.matching.quads import QUAD
+from sonotheque.matching.quints import QUINT
 from sonotheque.matching.search import Query, entry_of, find
 from sonotheque.matching.shard import Entry, Part, Shard
 from sonotheque.model.identifiers import RecordingId, from_crockford
@@ -36,6 +36,9 @@ _MERGED_AT = 8
 """So many shards of a size become one."""
 _MAP_BYTES_AT_FIRST = 16 << 20
 _NAMES, _COUNT, _ORDER = b"shards", b"count", b"order"
+_DATABASES = (b"entries of quints", b"orders of quints", b"facts of quints")
+"""Named after what they hold: an index of quads, as there was before, is empty to us, and whoever
+uses it makes it anew."""
 _HEAD = np.dtype([(name, "<u8") for name in ("number", "duration_ms", "words", "landmarks")])
 
 # LMDB allows an environment to be open once in a process. It is opened for each call, which
@@ -203,6 +206,9 @@ class FingerprintIndex:
                     return self._run_once(work, write, map_bytes)
             except lmdb.MapFullError:
                 map_bytes *= 2
+            except lmdb.NotFoundError:
+                # An index of an earlier kind, whose tables have other names: begin a new one.
+                self._run(lambda tables: None, write=True)
             except lmdb.MapResizedError:
                 # Another process made it larger since; the size of its file says how large.
                 continue
@@ -228,7 +234,7 @@ class FingerprintIndex:
                         transaction,
                         *(
                             environment.open_db(name, transaction, create=write)
-                            for name in (b"entries", b"orders", b"facts")
+                            for name in _DATABASES
                         ),
                     )
                 )
@@ -275,7 +281,7 @@ def _exchange(tables: _Tables, names: Sequence[str], end: int) -> None:
 def _value_of(entry: Entry) -> bytes:
     sizes = (entry.number, entry.duration_ms, len(entry.words), len(entry.landmarks))
     head = np.array([sizes], _HEAD).tobytes()
-    rows = (entry.words.astype("<u4"), entry.landmarks.astype("<u4"), entry.quads)
+    rows = (entry.words.astype("<u4"), entry.landmarks.astype("<u4"), entry.quints)
     return head + b"".join(row.tobytes() for row in rows)
 
 
@@ -288,5 +294,5 @@ def _entries(tables: _Tables, begin: int) -> Iterator[Entry]:
         number, duration_ms, words, landmarks = np.frombuffer(value, _HEAD, 1)[0].tolist()
         rows = np.frombuffer(value, "<u4", words + landmarks, offset=_HEAD.itemsize)
         rows = rows.astype(np.uint32)
-        quads = np.frombuffer(value, QUAD, offset=_HEAD.itemsize + rows.nbytes).copy()
-        yield Entry(number, duration_ms, rows[:words], rows[words:], quads)
+        quints = np.frombuffer(value, QUINT, offset=_HEAD.itemsize + rows.nbytes).copy()
+        yield Entry(number, duration_ms, rows[:words], rows[words:], quints)

@@ -9,6 +9,7 @@ speed, of J. Six and M. Leman (ISMIR 2014, "Panako").
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,29 +47,35 @@ CENTRE_TICKS = FRAME_SAMPLES / 2 / SAMPLE_RATE_HZ * 1_000 / TICK_MS
 Floats = NDArray[np.float64]
 
 
-def _bands() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The first bin of the spectrum in each band, and how many bins on either side of a band's
-    middle belong to it."""
-    edges = np.arange(_OCTAVES * _BANDS_PER_OCTAVE + 1) - 0.5
-    bins = _LOWEST_HZ * 2 ** (edges / _BANDS_PER_OCTAVE) / HZ_PER_BIN
-    return np.round(bins[:-1]).astype(np.intp), np.maximum(1, np.round(np.diff(bins) / 2)).astype(
-        np.intp
-    )
+class _Bands(NamedTuple):
+    """Where in a spectrum each band begins, and how many bins on either side of its middle belong
+    to it; which bins are of use at all."""
 
+    hz_per_bin: float
+    begins: NDArray[np.intp]
+    halves: NDArray[np.intp]
+    first_bin: int
+    end_bin: int
 
-_BAND_BEGINS, _BAND_HALVES = _bands()
-_FIRST_BIN = int(_BAND_BEGINS[0]) - 2
-_LAST_BIN = int(_BAND_BEGINS[-1] + 2 * _BAND_HALVES[-1]) + 3
-_AROUND = np.arange(-int(_BAND_HALVES.max()) - 1, int(_BAND_HALVES.max()) + 2)
+    @classmethod
+    def of(cls, hz_per_bin: float) -> _Bands:
+        edges = np.arange(_OCTAVES * _BANDS_PER_OCTAVE + 1) - 0.5
+        bins = _LOWEST_HZ * 2 ** (edges / _BANDS_PER_OCTAVE) / hz_per_bin
+        begins = np.round(bins[:-1]).astype(np.intp)
+        halves = np.maximum(1, np.round(np.diff(bins) / 2)).astype(np.intp)
+        end = int(begins[-1] + 2 * halves[-1]) + 3
+        return cls(hz_per_bin, begins, halves, int(begins[0]) - 2, end)
 
 
 class LandmarkFinder:
     """Looks at spectra as they come, one a fine hop. Holds 4 MB and 4 bytes a landmark, of which
     there are ten a second at most."""
 
-    def __init__(self) -> None:
+    def __init__(self, hz_per_bin: float = HZ_PER_BIN) -> None:
+        self._bands = _Bands.of(hz_per_bin)
         rows = _BLOCK_FRAMES + 2 * _MEAN_TIME_REACH + _CELL_FRAMES
-        self._levels = np.empty((rows, _LAST_BIN - _FIRST_BIN), np.float32)
+        self._power = np.empty((rows, self._bands.end_bin - self._bands.first_bin), np.float32)
+        self._levels = np.empty((rows, len(self._bands.begins)), np.float32)
         self._filled = 0
         self._first = 0
         """The number of the frame in the first row."""
@@ -77,17 +84,23 @@ class LandmarkFinder:
         self._found: list[NDArray[np.uint32]] = []
 
     def see(self, power: Power) -> None:
+        """Add spectra: for the coarse view every second, for the fine one those of half frames."""
+        bands = self._bands
         for begin in range(0, len(power), _CELL_FRAMES):
-            rows = power[begin : begin + _CELL_FRAMES, _FIRST_BIN:_LAST_BIN]
-            np.log(rows + np.float32(_FLOOR), out=self._levels[self._filled :][: len(rows)])
-            self._filled += len(rows)
+            rows = power[begin : begin + _CELL_FRAMES, bands.first_bin : bands.end_bin]
+            end = self._filled + len(rows)
+            self._power[self._filled : end] = rows
+            highest = np.maximum.reduceat(rows, bands.begins - bands.first_bin, axis=1)
+            self._levels[self._filled : end] = _level(highest)
+            self._filled = end
             if self._first + self._filled >= self._next + _BLOCK_FRAMES + _MEAN_TIME_REACH:
                 self._look(self._next + _BLOCK_FRAMES)
                 kept = self._next - _MEAN_TIME_REACH - self._first
                 if kept > 0:
-                    rest = self._levels[kept : self._filled].copy()
-                    self._levels[: len(rest)] = rest
-                    self._filled, self._first = len(rest), self._first + kept
+                    for buffer in (self._power, self._levels):
+                        rest = buffer[kept : self._filled].copy()
+                        buffer[: len(rest)] = rest
+                    self._filled, self._first = self._filled - kept, self._first + kept
 
     def landmarks(self) -> NDArray[np.uint32]:
         """End the sound; its landmarks, shape (n,), in the order of time: ticks, then 10 bits of
@@ -100,28 +113,32 @@ class LandmarkFinder:
         """Find the landmarks of the frames from `_next` to `end`."""
         # Rows that came after the reach of the mean do not count, however the sound was fed.
         rows = min(self._filled, end + _MEAN_TIME_REACH - self._first)
-        levels = self._levels[:rows]
-        frames, bands, prominence = _peaks(levels, self._next - self._first, end - self._first)
+        begin, end_row = self._next - self._first, end - self._first
+        frames, bands, prominence = _peaks(self._levels[:rows], begin, end_row)
         order = np.lexsort((-prominence, (frames + self._first) // _CELL_FRAMES))
         cells = (frames[order] + self._first) // _CELL_FRAMES
         rank = np.arange(len(order)) - np.searchsorted(cells, cells)
         kept = order[rank < _CELL_PEAKS]
-        at, steps = _refined(levels, frames[kept], bands[kept])
+        at, steps = _refined(self._power[:rows], self._bands, frames[kept], bands[kept])
         ticks = np.round(4 * (at + self._first)).astype(np.int64)
         good = (ticks >= 0) & (ticks <= _TICKS_MAX) & (steps >= 0) & (steps < 1 << STEP_BITS)
         self._found.append((ticks[good] << STEP_BITS | steps[good]).astype(np.uint32))
         self._next = end
 
 
+def _level(power: Power) -> NDArray[np.float32]:
+    return np.asarray(np.log(power + np.float32(_FLOOR)), np.float32)
+
+
 def _peaks(
     levels: NDArray[np.float32], begin: int, end: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-    """Row, band and prominence of each peak in the rows of `levels` from `begin` to `end`."""
-    bands = np.maximum.reduceat(levels, _BAND_BEGINS - _FIRST_BIN, axis=1)
-    highest = _highest(_highest(bands, _TIME_REACH, 0), _BAND_REACH, 1)
-    mean = _mean(_mean(bands, _MEAN_TIME_REACH, 0), _MEAN_BAND_REACH, 1)
-    prominence = bands - mean
-    rows, where = np.nonzero(((bands == highest) & (prominence > _PROMINENCE_MIN))[begin:end])
+    """Row, band and prominence of each peak in the rows of `levels`, which has a column for each
+    band, from `begin` to `end`."""
+    highest = _highest(_highest(levels, _TIME_REACH, 0), _BAND_REACH, 1)
+    mean = _mean(_mean(levels, _MEAN_TIME_REACH, 0), _MEAN_BAND_REACH, 1)
+    prominence = levels - mean
+    rows, where = np.nonzero(((levels == highest) & (prominence > _PROMINENCE_MIN))[begin:end])
     rows = rows + begin
     return rows, where, prominence[rows, where]
 
@@ -152,21 +169,25 @@ def _mean(values: NDArray[np.float32], reach: int, axis: int) -> NDArray[np.floa
 
 
 def _refined(
-    levels: NDArray[np.float32], rows: NDArray[np.intp], bands: NDArray[np.intp]
+    power: Power, bands: _Bands, rows: NDArray[np.intp], where: NDArray[np.intp]
 ) -> tuple[Floats, NDArray[np.int64]]:
-    """Time in rows and frequency in steps of peaks, between the rows and bins by parabolas."""
-    middle = _BAND_BEGINS[bands] + _BAND_HALVES[bands] - _FIRST_BIN
-    bins = np.clip(middle[:, np.newaxis] + _AROUND, 1, levels.shape[1] - 2)
-    near = np.abs(_AROUND) <= _BAND_HALVES[bands][:, np.newaxis]
-    around = np.where(near, levels[rows[:, np.newaxis], bins], -np.inf)
-    peak = bins[np.arange(len(bins)), around.argmax(axis=1)]
-    by_bin = _vertex(levels[rows, peak - 1], levels[rows, peak], levels[rows, peak + 1])
-    octaves = np.log2((peak + _FIRST_BIN + by_bin) * HZ_PER_BIN / _LOWEST_HZ)
-    inner = np.clip(rows, 1, max(1, len(levels) - 2))
-    if len(levels) < 3:
-        return rows.astype(np.float64), np.round(STEPS_PER_OCTAVE * octaves).astype(np.int64)
-    by_row = _vertex(levels[inner - 1, peak], levels[inner, peak], levels[inner + 1, peak])
-    return inner + by_row, np.round(STEPS_PER_OCTAVE * octaves).astype(np.int64)
+    """Time in rows and frequency in steps of the peaks in `rows` and the bands `where`, between
+    the rows and bins by parabolas."""
+    reach = int(bands.halves.max()) + 1
+    around = np.arange(-reach, reach + 1)
+    middle = bands.begins[where] + bands.halves[where] - bands.first_bin
+    bins = np.clip(middle[:, np.newaxis] + around, 1, power.shape[1] - 2)
+    near = np.abs(around) <= bands.halves[where][:, np.newaxis]
+    highest = np.where(near, power[rows[:, np.newaxis], bins], -np.inf).argmax(axis=1)
+    peak = bins[np.arange(len(bins)), highest]
+    by_bin = _vertex(*(_level(power[rows, peak + at]) for at in (-1, 0, 1)))
+    octaves = np.log2((peak + bands.first_bin + by_bin) * bands.hz_per_bin / _LOWEST_HZ)
+    steps = np.round(STEPS_PER_OCTAVE * octaves).astype(np.int64)
+    if len(power) < 3:
+        return rows.astype(np.float64), steps
+    inner = np.clip(rows, 1, len(power) - 2)
+    by_row = _vertex(*(_level(power[inner + at, peak]) for at in (-1, 0, 1)))
+    return inner + by_row, steps
 
 
 def _vertex(

@@ -1,14 +1,17 @@
 """From a query to its matches: stages over the shards of an index, each for what is left open.
 
 The *plain* stage looks up the query's words as they are, the *closer* one also as they would be
-had the query begun a little later or one bit been otherwise, and the *scaled* one its quads, which
-no change of tempo, pitch or speed alters. Whatever a stage brings up is a candidate; what makes it
+had the query begun a little later or one bit been otherwise, and the *scaled* one its quints, which
+no change of tempo, pitch or speed alters, the *far* one those of its views, for tempos about a half
+and the double. Whatever a stage brings up is a candidate; what makes it
 a match is `_judged`: the recording's words and its landmarks must both agree with the query's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -27,27 +30,31 @@ from sonotheque.matching.comparison import (
 from sonotheque.matching.landmarks import (
     CENTRE_TICKS,
     CENTS_PER_STEP,
+    STEPS_PER_OCTAVE,
     TICK_MS,
     Alignment,
     align,
     are_landmarks,
     ticks_and_steps,
 )
-from sonotheque.matching.quads import quads_of
+from sonotheque.matching.quints import quints_of
 from sonotheque.matching.sampling import sampled
 from sonotheque.matching.shard import Entry, Shard
 from sonotheque.matching.spectrum import HOP_MS
+from sonotheque.matching.views import COARSE_ROWS, FINE_SCALE, View
 from sonotheque.matching.warp import QUARTERS, Warper
 from sonotheque.model.identifiers import RecordingId, to_crockford
 from sonotheque.model.music import Fingerprints, Match, MatchKind
 
 CANDIDATES_MAX = 32
 _SUSPECTED_MAX = 16
-"""Candidates of a shard by quads that are looked at."""
+"""Candidates of a shard by quints that are looked at."""
 _CELLS_MAX = 64
 _OCTAVES_MAX, _OCTAVES_APART = 1.1, 0.05
+_VIEW_OCTAVES_MAX = 0.65
+"""How far from its own tempo a view is asked: further, others see more."""
 _STEPS_MAX, _STEPS_APART = 220, 8
-_QUAD_VOTES_MIN = 2
+_QUINT_VOTES_MIN = 2
 _TEMPOS_NEAR = np.array(sorted(np.linspace(0.98, 1.02, 21), key=lambda ratio: abs(ratio - 1)))
 """Of the median of the votes, the nearest first: a short query may allow several."""
 _LINE_REACH_TICKS = 20
@@ -78,6 +85,7 @@ class Candidate(NamedTuple):
     steps: float
     start_ticks: float
     votes: int
+    view: int = 0
 
 
 class _Asked(NamedTuple):
@@ -104,22 +112,41 @@ class Query:
     """What was asked about. Raises BadInput where its fingerprints are malformed."""
 
     def __init__(self, fingerprints: Fingerprints) -> None:
-        entry = entry_of(0, fingerprints)
-        _, self.duration_ms, self.words, self.landmarks, self.quads = entry
+        self.words, self.landmarks = _rows(fingerprints)
+        self.duration_ms = fingerprints.duration_ms
+        self._views = (
+            (fingerprints.landmarks, 1.0),
+            (fingerprints.coarse, COARSE_ROWS),
+            (fingerprints.fine, FINE_SCALE),
+        )
+        if not all(are_landmarks(content) for content, _ in self._views):
+            raise _malformed(fingerprints)
         try:
             self.warper = Warper(fingerprints.picture)
         except ValueError:
             raise _malformed(fingerprints) from None
+        other = fingerprints.difference
+        self.difference = Query(replace(other, difference=None)) if other else None
+
+    @cached_property
+    def views(self) -> tuple[View, ...]:
+        """Its own landmarks first; their quints cost something, and are seldom needed."""
+        return tuple(View(content, scale) for content, scale in self._views)
 
 
 def entry_of(number: int, fingerprints: Fingerprints) -> Entry:
     """`fingerprints` as they are indexed. Raises BadInput where they are malformed."""
+    words, landmarks = _rows(fingerprints)
+    return Entry(number, fingerprints.duration_ms, words, landmarks, quints_of(landmarks))
+
+
+def _rows(fingerprints: Fingerprints) -> tuple[Words, NDArray[np.uint32]]:
+    """Words and landmarks."""
     is_whole = len(fingerprints.chromaprint) % 4 == 0 and are_landmarks(fingerprints.landmarks)
     if not is_whole or not 0 <= fingerprints.duration_ms < 1 << 63:
         raise _malformed(fingerprints)
     words = np.frombuffer(fingerprints.chromaprint, "<u4").astype(np.uint32)
-    landmarks = np.frombuffer(fingerprints.landmarks, "<u4").astype(np.uint32)
-    return Entry(number, fingerprints.duration_ms, words, landmarks, quads_of(landmarks))
+    return words, np.frombuffer(fingerprints.landmarks, "<u4").astype(np.uint32)
 
 
 def _malformed(fingerprints: Fingerprints) -> BadInput:
@@ -135,9 +162,25 @@ def find(
 ) -> tuple[Match, ...]:
     """The recordings in `shards` that `query` matches, best first. `is_current` says of a shard's
     number and a recording's whether that is where the recording's fingerprint stands."""
+    matches = _found(query, shards, is_current)
+    if query.difference and all(match.is_suspect for match in matches):
+        kind = MatchKind.MODIFIED_COPY
+        matches += tuple(
+            replace(match, kind=kind, is_inverted=True)
+            for match in _found(query.difference, shards, is_current)
+        )
+    return tuple(
+        sorted(matches, key=lambda match: (match.is_suspect, -match.overlap_ms * match.similarity))
+    )
+
+
+def _found(
+    query: Query, shards: Sequence[Shard], is_current: Callable[[int, int], bool]
+) -> tuple[Match, ...]:
+    """One match of each recording, in no order."""
     found: dict[int, Judged] = {}
     matches: tuple[Match, ...] = ()
-    for stage in (_plain, _closer, _scaled):
+    for stage in (plain_stage, _closer, _scaled, _far):
         for candidate in stage(query, shards):
             shard = shards[candidate.shard]
             if not is_current(candidate.shard, int(shard.numbers[candidate.which])):
@@ -146,11 +189,9 @@ def find(
             if judged and _worth(judged) > _worth(found.get(judged.entry.number)):
                 found[judged.entry.number] = judged
         matches = tuple(_match(judged, query.duration_ms) for judged in found.values())
-        if any(_settles(match, stage is _plain) for match in matches):
+        if any(_settles(match, stage is plain_stage) for match in matches):
             break
-    return tuple(
-        sorted(matches, key=lambda match: (match.is_suspect, -match.overlap_ms * match.similarity))
-    )
+    return matches
 
 
 def _settles(match: Match, is_first_stage: bool) -> bool:
@@ -165,7 +206,7 @@ def _worth(judged: Judged | None) -> tuple[bool, float]:
     return not judged.is_suspect, judged.agreement.length * judged.agreement.kappa
 
 
-def _plain(query: Query, shards: Sequence[Shard]) -> Iterator[Candidate]:
+def plain_stage(query: Query, shards: Sequence[Shard]) -> Iterator[Candidate]:
     """By the query's own words."""
     yield from _by_words(shards, _asked([query.words]))
 
@@ -219,18 +260,32 @@ def _by_words(shards: Sequence[Shard], asked: _Asked) -> Iterator[Candidate]:
 
 
 def _scaled(query: Query, shards: Sequence[Shard]) -> Iterator[Candidate]:
-    """By quads: each that a recording shares says at which tempo and pitch; where several say the
-    same and lie in the same order, the recording is a candidate."""
-    begin, low = ticks_and_steps(query.landmarks[query.quads["first"]])
-    last = query.quads["first"].astype(np.intp) + query.quads["span"]
-    length = ticks_and_steps(query.landmarks[last])[0] - begin
+    """By the query's own quints."""
+    return _by_quints(query, shards, 0)
+
+
+def _far(query: Query, shards: Sequence[Shard]) -> Iterator[Candidate]:
+    """By the quints of its other views."""
+    for which in range(1, len(query.views)):
+        yield from _by_quints(query, shards, which)
+
+
+def _by_quints(query: Query, shards: Sequence[Shard], which: int) -> Iterator[Candidate]:
+    """By the quints of a view: each that a recording shares says at which tempo and pitch; where
+    several say the same and lie in the same order, the recording is a candidate."""
+    view = query.views[which]
+    landmarks, quints, scale = view.landmarks, view.quints, view.scale
+    begin, low = ticks_and_steps(landmarks[quints["first"]])
+    last = quints["first"].astype(np.intp) + quints["span"]
+    length = ticks_and_steps(landmarks[last])[0] - begin
     for number, shard in enumerate(shards):
-        hits = shard.look_up_quads(query.quads)
+        hits = shard.look_up_quints(quints)
         there, steps = ticks_and_steps(shard.landmarks[hits.first])
         tempo = (ticks_and_steps(shard.landmarks[hits.last])[0] - there) / length[hits.query]
         higher = low[hits.query] - steps
-        octaves = np.log2(tempo)
-        likely = (np.abs(octaves) <= _OCTAVES_MAX) & (np.abs(higher) <= _STEPS_MAX)
+        octaves = np.log2(np.maximum(tempo, 1e-6))
+        likely = (np.abs(octaves) <= _VIEW_OCTAVES_MAX) & (np.abs(higher) <= _STEPS_MAX)
+        likely &= np.abs(octaves - np.log2(scale)) <= _OCTAVES_MAX
         votes = _Votes(
             shard.recordings_of(hits.first[likely]),
             octaves[likely],
@@ -238,12 +293,13 @@ def _scaled(query: Query, shards: Sequence[Shard]) -> Iterator[Candidate]:
             begin[hits.query[likely]],
             there[likely],
         )
-        yield from _by_votes(number, votes)
+        for candidate in _by_votes(number, votes):
+            yield candidate._replace(tempo=candidate.tempo / scale, view=which)
 
 
 class _Votes(NamedTuple):
-    """Of quads, each shape (votes,): for which recording at which tempo (in octaves) and pitch, and
-    at which ticks of the query and the recording."""
+    """Of quints, each shape (votes,): for which recording at which tempo (in octaves) and pitch,
+    and at which ticks of the query and the recording."""
 
     recording: NDArray[np.intp]
     octaves: NDArray[np.float64]
@@ -261,9 +317,9 @@ def _by_votes(shard: int, votes: _Votes) -> list[Candidate]:
     best = np.argsort(-counts, kind="stable")[:_CELLS_MAX]
     found = [
         _in_line(shard, votes, order[first[at] : first[at] + counts[at]])
-        for at in best[counts[best] >= _QUAD_VOTES_MIN].tolist()
+        for at in best[counts[best] >= _QUINT_VOTES_MIN].tolist()
     ]
-    found = [one for one in found if one.votes >= _QUAD_VOTES_MIN]
+    found = [one for one in found if one.votes >= _QUINT_VOTES_MIN]
     return sorted(found, key=lambda one: -one.votes)[:_SUSPECTED_MAX]
 
 
@@ -296,12 +352,27 @@ def _in_line(shard: int, votes: _Votes, members: NDArray[np.intp]) -> Candidate:
 
 
 def _judged(query: Query, candidate: Candidate, entry: Entry) -> Judged | None:
+    """What is to be said of the candidate. Words do not tell octaves apart: where they alone say
+    that it is the recording, it may be so an octave away."""
+    judged = _weighed(query, candidate, entry)
+    if judged and judged.is_suspect and is_evidence(judged.agreement):
+        for octave in (-STEPS_PER_OCTAVE, STEPS_PER_OCTAVE):
+            moved = candidate._replace(steps=candidate.steps + octave)
+            other = _weighed(query, moved, entry)
+            if other and not other.is_suspect:
+                return other
+    return judged
+
+
+def _weighed(query: Query, candidate: Candidate, entry: Entry) -> Judged | None:
     """Lay the candidate over the query and weigh how the two agree, by their words and by their
     landmarks; None where neither says anything."""
     tempo, steps, start = candidate.tempo, candidate.steps, candidate.start_ticks
-    alignment = None
-    if len(query.landmarks) and len(entry.landmarks):
-        alignment = align(query.landmarks, entry.landmarks, tempo, steps, start)
+    alignment, view = None, query.views[candidate.view]
+    if len(view.landmarks) and len(entry.landmarks):
+        alignment = align(view.landmarks, entry.landmarks, tempo * view.scale, steps, start)
+        if alignment:
+            alignment = replace(alignment, tempo=alignment.tempo / view.scale)
     if alignment and is_hint(alignment):
         tempo, steps, start = alignment.tempo, alignment.steps, alignment.offset_ticks
     quarters = round(steps / _STEPS_PER_QUARTER)
@@ -320,7 +391,7 @@ def _judged(query: Query, candidate: Candidate, entry: Entry) -> Judged | None:
     if not found:
         return None
     best = max(found, key=lambda one: one.agreement.length * one.agreement.kappa)
-    if len(query.landmarks) and len(entry.landmarks):
+    if len(view.landmarks) and len(entry.landmarks):
         is_match = is_clear(best.agreement, alignment)
     else:
         is_match = is_evidence(best.agreement) and not changed

@@ -2,7 +2,7 @@
 
 The words of all its recordings lie one after the other, and so do their landmarks. One word in
 twenty, chosen by its value so that a query chooses the same, is posted under its hash: a place in
-the row of words and eight bits of the hash, 5 bytes. All quads are posted in the same way, with
+the row of words and eight bits of the hash, 5 bytes. All quints are posted in the same way, with
 their whole hash and the place of their last landmark, 9 bytes. The arrays are a file that is mapped
 into memory, or are made in memory for recordings that were just added.
 """
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonotheque.errors import Corrupt
-from sonotheque.matching.quads import QUAD, Quads
+from sonotheque.matching.quints import QUINT, Quints
 from sonotheque.matching.sampling import SAMPLED_OF, hashes_of, sampled
 from sonotheque.store import files
 
@@ -30,11 +30,13 @@ POSTINGS_MAX = 1_000
 """A word that begins in more places of a shard than this says little; further places are not
 posted."""
 _HITS_MAX = 1 << 23
-QUAD_POSTINGS_MAX = 4_000
-"""The same for a quad."""
+QUINT_POSTINGS_MAX = 4_000
+"""The same for a quint."""
+_QUINT_HITS_MAX = 1 << 20
+"""Of a query in a shard, the rarest first: a million take a quarter of a second."""
 _REPEATS_MAX = 16
 """The same within one recording, so that a drone cannot take all the room of its words."""
-_MAGIC = b"SONOSHD1"
+_MAGIC = b"SONOSHD2"
 _HEADER_BYTES = 256
 _TAG_BITS, _BUCKET_POSTINGS = 8, 6
 _BUCKET_BITS_MIN, _BUCKET_BITS_MAX = 4, 24
@@ -52,7 +54,7 @@ class Entry(NamedTuple):
     duration_ms: int
     words: Words
     landmarks: NDArray[np.uint32]
-    quads: Quads
+    quints: Quints
 
 
 class Hits(NamedTuple):
@@ -62,8 +64,8 @@ class Hits(NamedTuple):
     place: Places
 
 
-class QuadHits(NamedTuple):
-    """Which quad of a query is found from which to which of the shard's landmarks."""
+class QuintHits(NamedTuple):
+    """Which quint of a query is found from which to which of the shard's landmarks."""
 
     query: NDArray[np.intp]
     first: Places
@@ -85,10 +87,10 @@ class Shard:
     landmarks: NDArray[np.uint32]
     places: NDArray[np.uint32]
     tags: NDArray[np.uint8]
-    quad_buckets: NDArray[np.uint32]
-    quad_hashes: NDArray[np.uint32]
-    quad_places: NDArray[np.uint32]
-    quad_spans: NDArray[np.uint8]
+    quint_buckets: NDArray[np.uint32]
+    quint_hashes: NDArray[np.uint32]
+    quint_places: NDArray[np.uint32]
+    quint_spans: NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -96,7 +98,7 @@ class Shard:
     @property
     def lookup_bytes(self) -> int:
         """What the plain stage looks into: everything but the fingerprints themselves."""
-        names = [field.name for field in fields(self) if not field.name.startswith("quad")]
+        names = [field.name for field in fields(self) if not field.name.startswith("quint")]
         parts = [getattr(self, name) for name in names if name not in ("words", "landmarks")]
         return sum(int(part.nbytes) for part in parts)
 
@@ -108,7 +110,7 @@ class Shard:
         return int(self.by_number[at])
 
     def entry(self, which: int) -> Entry:
-        """What a query is compared with; its quads, which are spread over the shard, left out."""
+        """What a query is compared with; its quints, which are spread over the shard, left out."""
         begin, end = (int(place) for place in self.word_begins[which : which + 2])
         first, last = (int(place) for place in self.landmark_begins[which : which + 2])
         return Entry(
@@ -116,7 +118,7 @@ class Shard:
             int(self.durations_ms[which]),
             np.asarray(self.words[begin:end]),
             np.asarray(self.landmarks[first:last]),
-            np.empty(0, QUAD),
+            np.empty(0, QUINT),
         )
 
     def recordings_at(self, places: Places) -> NDArray[np.intp]:
@@ -130,18 +132,18 @@ class Shard:
     def look_up(self, words: Words) -> Hits:
         """Where `words`, shape (n,), are posted: those of them that are sampled."""
         hashes = hashes_of(words)
-        query, at = _postings(self.buckets, hashes)
+        query, at = _postings(self.buckets, hashes, _HITS_MAX)
         found = self.tags[at] == _tags(hashes, _bits(self.buckets))[query]
         return Hits(query[found], self.places[at[found]].astype(np.int64))
 
-    def look_up_quads(self, quads: Quads) -> QuadHits:
-        """Where `quads`, shape (n,), are posted."""
-        hashes = np.ascontiguousarray(quads["hash"])
-        query, at = _postings(self.quad_buckets, hashes)
-        found = self.quad_hashes[at] == hashes[query]
+    def look_up_quints(self, quints: Quints) -> QuintHits:
+        """Where `quints`, shape (n,), are posted."""
+        hashes = np.ascontiguousarray(quints["hash"])
+        query, at = _postings(self.quint_buckets, hashes, _QUINT_HITS_MAX)
+        found = self.quint_hashes[at] == hashes[query]
         query, at = query[found], at[found]
-        first = self.quad_places[at].astype(np.int64)
-        return QuadHits(query, first, first + self.quad_spans[at])
+        first = self.quint_places[at].astype(np.int64)
+        return QuintHits(query, first, first + self.quint_spans[at])
 
 
 def _bits(buckets: NDArray[np.uint32]) -> int:
@@ -149,16 +151,17 @@ def _bits(buckets: NDArray[np.uint32]) -> int:
 
 
 def _postings(
-    buckets: NDArray[np.uint32], hashes: NDArray[np.uint32]
+    buckets: NDArray[np.uint32], hashes: NDArray[np.uint32], hits_max: int
 ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-    """Every posting in the bucket of each of `hashes`: whose it is, and where it is."""
+    """The postings in the bucket of each of `hashes`, `hits_max` at most: whose each is, and
+    where it is."""
     bucket = (hashes >> np.uint32(32 - _bits(buckets))).astype(np.intp)
     begin = buckets[bucket].astype(np.int64)
     count = buckets[bucket + 1].astype(np.int64) - begin
-    if count.sum() > _HITS_MAX:
+    if count.sum() > hits_max:
         # What is rare says more; this bounds the memory that a query takes, however it was made.
         rarest = np.argsort(count, kind="stable")
-        count[rarest[count[rarest].cumsum() > _HITS_MAX]] = 0
+        count[rarest[count[rarest].cumsum() > hits_max]] = 0
     query = np.repeat(np.arange(len(hashes)), count)
     return query, np.arange(len(query)) + np.repeat(begin - (count.cumsum() - count), count)
 
@@ -182,14 +185,14 @@ def join(parts: Sequence[Part]) -> Shard:
 
 def _made(layout: _Layout) -> Shard:
     places, tags = zip(*layout.postings(), strict=True)
-    hashes, firsts, spans = zip(*layout.quads(), strict=True)
+    hashes, firsts, spans = zip(*layout.quints(), strict=True)
     arrays = [
         *layout.table(),
         np.concatenate([np.empty(0, np.uint32), *layout.rows("words")]),
         np.concatenate([np.empty(0, np.uint32), *layout.rows("landmarks")]),
         np.concatenate(places),
         np.concatenate(tags),
-        layout.quad_buckets(),
+        layout.quint_buckets(),
         np.concatenate(hashes),
         np.concatenate(firsts),
         np.concatenate(spans),
@@ -239,9 +242,9 @@ def _is_consistent(shard: Shard) -> bool:
         and int(shard.buckets[-1]) == len(shard.places)
         and int(shard.word_begins[-1]) == len(shard.words)
         and int(shard.landmark_begins[-1]) == len(shard.landmarks)
-        and (len(shard.quad_buckets) - 1).bit_count() == 1
-        and len(shard.quad_hashes) == len(shard.quad_places) == len(shard.quad_spans)
-        and int(shard.quad_buckets[-1]) == len(shard.quad_hashes)
+        and (len(shard.quint_buckets) - 1).bit_count() == 1
+        and len(shard.quint_hashes) == len(shard.quint_places) == len(shard.quint_spans)
+        and int(shard.quint_buckets[-1]) == len(shard.quint_hashes)
     )
 
 
@@ -276,14 +279,14 @@ class _Run(NamedTuple):
     landmark_counts: NDArray[np.int64]
     words: Words
     landmarks: NDArray[np.uint32]
-    quads: Callable[[int, int], Quads]
+    quints: Callable[[int, int], Quints]
     """Those of the hashes from one number to another, counted from the first landmark."""
 
     @classmethod
     def of(cls, entry: Entry) -> _Run:
-        def quads(begin: int, end: int) -> Quads:
-            hashes = entry.quads["hash"]
-            return entry.quads[(hashes >= begin) & (hashes < end)]
+        def quints(begin: int, end: int) -> Quints:
+            hashes = entry.quints["hash"]
+            return entry.quints[(hashes >= begin) & (hashes < end)]
 
         return cls(
             np.array([entry.number], np.uint64),
@@ -292,7 +295,7 @@ class _Run(NamedTuple):
             np.array([len(entry.landmarks)], np.int64),
             entry.words,
             entry.landmarks,
-            quads,
+            quints,
         )
 
 
@@ -308,21 +311,21 @@ def _runs(shard: Shard, kept: NDArray[np.bool_]) -> Iterator[_Run]:
             np.diff(landmarks),
             shard.words[words[0] : words[-1]],
             shard.landmarks[landmarks[0] : landmarks[-1]],
-            partial(_quads_of, shard, int(landmarks[0]), int(landmarks[-1])),
+            partial(_quints_of, shard, int(landmarks[0]), int(landmarks[-1])),
         )
 
 
-def _quads_of(shard: Shard, first: int, last: int, begin: int, end: int) -> Quads:
-    """The quads of the landmarks from `first` to `last` with hashes from `begin` to `end`."""
-    low = np.searchsorted(shard.quad_hashes, np.uint32(begin))
-    high = np.searchsorted(shard.quad_hashes, np.uint32(end - 1), side="right")
-    places = shard.quad_places[low:high]
+def _quints_of(shard: Shard, first: int, last: int, begin: int, end: int) -> Quints:
+    """The quints of the landmarks from `first` to `last` with hashes from `begin` to `end`."""
+    low = np.searchsorted(shard.quint_hashes, np.uint32(begin))
+    high = np.searchsorted(shard.quint_hashes, np.uint32(end - 1), side="right")
+    places = shard.quint_places[low:high]
     mine = np.flatnonzero((places >= first) & (places < last))
-    quads = np.empty(len(mine), QUAD)
-    quads["hash"] = shard.quad_hashes[low:high][mine]
-    quads["first"] = places[mine] - np.uint32(first)
-    quads["span"] = shard.quad_spans[low:high][mine]
-    return quads
+    quints = np.empty(len(mine), QUINT)
+    quints["hash"] = shard.quint_hashes[low:high][mine]
+    quints["first"] = places[mine] - np.uint32(first)
+    quints["span"] = shard.quint_spans[low:high][mine]
+    return quints
 
 
 @dataclass(slots=True)
@@ -335,7 +338,7 @@ class _Layout:
     posting_count: int
     bucket_bits: int
     bucket_counts: NDArray[np.int64]
-    quad_counts: NDArray[np.int64]
+    quint_counts: NDArray[np.int64]
 
     @classmethod
     def of(cls, runs: list[_Run]) -> _Layout:
@@ -345,33 +348,33 @@ class _Layout:
         bits = (estimate // _BUCKET_POSTINGS).bit_length()
         layout.bucket_bits = min(max(bits, _BUCKET_BITS_MIN), _BUCKET_BITS_MAX)
         layout.bucket_counts = np.zeros(1 << layout.bucket_bits, np.int64)
-        layout.quad_counts = np.zeros(1 << layout.bucket_bits, np.int64)
+        layout.quint_counts = np.zeros(1 << layout.bucket_bits, np.int64)
         for places, _ in layout.postings(counting=True):
             layout.posting_count += len(places)
-        for hashes, _, _ in layout.quads():
+        for hashes, _, _ in layout.quints():
             bucket = (hashes >> np.uint32(32 - layout.bucket_bits)).astype(np.intp)
-            layout.quad_counts += np.bincount(bucket, minlength=len(layout.quad_counts))
+            layout.quint_counts += np.bincount(bucket, minlength=len(layout.quint_counts))
         return layout
 
-    def quad_buckets(self) -> NDArray[np.uint32]:
-        return np.concatenate([[0], self.quad_counts.cumsum()]).astype(np.uint32)
+    def quint_buckets(self) -> NDArray[np.uint32]:
+        return np.concatenate([[0], self.quint_counts.cumsum()]).astype(np.uint32)
 
-    def quads(
+    def quints(
         self,
     ) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint8]]]:
         """Hashes, places and spans, in the order of their hashes."""
         width = (1 << 32) // self._passes()
         for begin in range(0, 1 << 32, width):
-            place, found = 0, [np.empty(0, QUAD)]
+            place, found = 0, [np.empty(0, QUINT)]
             for run in self.runs:
-                some = run.quads(begin, begin + width).copy()
+                some = run.quints(begin, begin + width).copy()
                 some["first"] += np.uint32(place)
                 found.append(some)
                 place += len(run.landmarks)
-            quads = np.concatenate(found)
-            quads = quads[np.argsort(quads["hash"], kind="stable")]
-            quads = quads[_rank(quads["hash"]) < QUAD_POSTINGS_MAX]
-            yield quads["hash"].copy(), quads["first"].copy(), quads["span"].copy()
+            quints = np.concatenate(found)
+            quints = quints[np.argsort(quints["hash"], kind="stable")]
+            quints = quints[_rank(quints["hash"]) < QUINT_POSTINGS_MAX]
+            yield quints["hash"].copy(), quints["first"].copy(), quints["span"].copy()
 
     def _passes(self) -> int:
         words = int(self.word_begins[-1])
@@ -468,10 +471,10 @@ def _tags(hashes: NDArray[np.uint32], bucket_bits: int) -> NDArray[np.uint8]:
 def _blocks(layout: _Layout) -> Iterable[bytes]:
     table = [np.ascontiguousarray(part) for part in layout.table()]
     words, landmarks = int(layout.word_begins[-1]), int(table[3][-1])
-    quad_buckets = layout.quad_buckets()
-    postings, quads = layout.posting_count, int(quad_buckets[-1])
+    quint_buckets = layout.quint_buckets()
+    postings, quints = layout.posting_count, int(quint_buckets[-1])
     counts = [*map(len, table), words, landmarks, postings, postings]
-    counts += [len(quad_buckets), quads, quads, quads]
+    counts += [len(quint_buckets), quints, quints, quints]
     header = _MAGIC + np.array(counts, "<u8").tobytes()
     yield header.ljust(_HEADER_BYTES, b"\0")
     for part, kind in zip(table, _KINDS[: len(table)], strict=True):
@@ -481,9 +484,9 @@ def _blocks(layout: _Layout) -> Iterable[bytes]:
     # Made anew for each column: no more than a pass of them is ever in memory.
     yield from _column(places for places, _ in layout.postings())
     yield from _column(tags for _, tags in layout.postings())
-    yield from _column([quad_buckets])
+    yield from _column([quint_buckets])
     for column in range(3):
-        yield from _column(quad[column] for quad in layout.quads())
+        yield from _column(quint[column] for quint in layout.quints())
 
 
 def _column(parts: Iterable[NDArray[Any]]) -> Iterator[bytes]:

@@ -20,27 +20,35 @@ HOP_MS = 1_000 * HOP_SAMPLES / SAMPLE_RATE_HZ
 FINE = 3
 """Fine frames in a hop."""
 FINE_HOP_SAMPLES = HOP_SAMPLES // FINE
+HALF_FRAME_SAMPLES = FRAME_SAMPLES // 2
+HALF_HOP_SAMPLES = 228
+"""Half a fine hop, all but half a sample: of the frames that see twice as fast."""
 HZ_PER_BIN = SAMPLE_RATE_HZ / FRAME_SAMPLES
 BINS = 1_600
 """Of the spectrum that are kept: up to 4.3 kHz."""
 
 Power = NDArray[np.float32]
-"""Shape (frames, BINS): the square of the magnitude; a full-scale sine is about 10⁶."""
+"""Shape (frames, BINS), or of half frames (frames, BINS / 2): the square of the magnitude; a
+full-scale sine is about 10⁶."""
 
 _BATCH_FRAMES = 48
 """A multiple of FINE, and small enough to stay in the processor's cache."""
-_WINDOW = (np.hamming(FRAME_SAMPLES) / np.iinfo(np.int16).max).astype(np.float32)
 
 
 class Spectrograph:
     """Collects sound and hands on its spectra, in batches of a multiple of FINE frames but for
     the last. Holds one batch of samples, however much is fed."""
 
-    def __init__(self, hop_samples: int, see: Callable[[Power], None]) -> None:
-        """Hand a frame every `hop_samples` to `see`."""
+    def __init__(
+        self, hop_samples: int, see: Callable[[Power], None], frame_samples: int = FRAME_SAMPLES
+    ) -> None:
+        """Hand a frame of `frame_samples` every `hop_samples` to `see`."""
         self._hop = hop_samples
         self._see = see
-        self._samples = np.empty(FRAME_SAMPLES + hop_samples * (_BATCH_FRAMES - 1), np.float32)
+        self._frame = frame_samples
+        scale = FRAME_SAMPLES / frame_samples / np.iinfo(np.int16).max
+        self._window = (np.hamming(frame_samples) * scale).astype(np.float32)
+        self._samples = np.empty(frame_samples + hop_samples * (_BATCH_FRAMES - 1), np.float32)
         self._filled = 0
 
     def feed(self, samples: NDArray[np.int16]) -> None:
@@ -52,7 +60,7 @@ class Spectrograph:
             taken += count
             self._filled += count
             if self._filled == len(self._samples):
-                self._see(_power(self._samples, self._hop))
+                self._see(self._power(self._samples))
                 rest = self._samples[self._hop * _BATCH_FRAMES :].copy()
                 self._samples[: len(rest)] = rest
                 self._filled = len(rest)
@@ -60,12 +68,12 @@ class Spectrograph:
     def end(self) -> None:
         """Hand on the whole frames that are left; the end of the sound, where it fills none, is
         in no spectrum."""
-        if self._filled >= FRAME_SAMPLES:
-            self._see(_power(self._samples[: self._filled], self._hop))
+        if self._filled >= self._frame:
+            self._see(self._power(self._samples[: self._filled]))
         self._filled = 0
 
-
-def _power(samples: NDArray[np.float32], hop_samples: int) -> Power:
-    frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME_SAMPLES)[::hop_samples]
-    spectrum = np.fft.rfft(frames * _WINDOW, axis=1)[:, :BINS]
-    return np.asarray(spectrum.real**2 + spectrum.imag**2, np.float32)
+    def _power(self, samples: NDArray[np.float32]) -> Power:
+        frames = np.lib.stride_tricks.sliding_window_view(samples, self._frame)[:: self._hop]
+        bins = BINS * self._frame // FRAME_SAMPLES
+        spectrum = np.fft.rfft(frames * self._window, axis=1)[:, :bins]
+        return np.asarray(spectrum.real**2 + spectrum.imag**2, np.float32)

@@ -32,6 +32,8 @@ def _quarters() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 
 _BEGINS, _COLUMN_AT = _quarters()
+_RUNS = np.split(np.arange(len(_COLUMN_AT)), np.flatnonzero(np.diff(_COLUMN_AT) != 1) + 1)
+"""Quarters that have neighbouring columns, as they lie in the notes' bins."""
 
 
 class Painter:
@@ -46,9 +48,11 @@ class Painter:
         if not len(power):
             return
         energy = np.add.reduceat(power[:, NOTE_BINS], _BEGINS, axis=1)
-        columns = np.zeros((_COLUMNS, len(power)), np.float32)
-        np.add.at(columns, _COLUMN_AT, energy.T)
-        self._rows.append(np.sqrt(columns.T).astype("<f2"))
+        columns = np.zeros((len(power), _COLUMNS), np.float32)
+        for run in _RUNS:
+            column = _COLUMN_AT[run[0]]
+            columns[:, column : column + len(run)] += energy[:, run[0] : run[-1] + 1]
+        self._rows.append(np.sqrt(columns).astype("<f2"))
         self._frames += len(power)
 
     def picture(self) -> bytes:

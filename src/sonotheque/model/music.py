@@ -60,14 +60,21 @@ class Fingerprints:
     """How a recording sounds. `chromaprint` holds little-endian uint32 words, one per hop of
     1365/11025 s (Chromaprint algorithm 2), of the whole file. `landmarks` holds little-endian
     uint32, its peaks in time and log-frequency in the order of time; empty where nobody looked.
-    `picture` is what a query is warped from, to find the recording that it is a modified copy of;
-    nothing keeps it.
+
+    The others serve a query, to find the recording that it is a modified copy of; nothing keeps
+    them. `picture` is what its words are warped from. `coarse` and `fine` hold its landmarks as
+    they are looked for in a recording that plays about twice, and half, as fast. `difference` is
+    how the difference of two channels sounds, where it is about as loud as their sum or louder:
+    what remains of a recording of which one channel was inverted.
     """
 
     chromaprint: bytes
     duration_ms: int
     landmarks: bytes = b""
     picture: bytes = b""
+    coarse: bytes = b""
+    fine: bytes = b""
+    difference: Fingerprints | None = None
 
 
 class MatchKind(StrEnum):
@@ -77,7 +84,8 @@ class MatchKind(StrEnum):
     CONTAINS = "contains"
     """What was asked about holds the archive's recording and more."""
     MODIFIED_COPY = "modified-copy"
-    """What was asked about is the archive's recording, or a part, at another tempo or pitch."""
+    """What was asked about is the archive's recording, or a part, at another tempo or pitch, or
+    with one channel inverted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +96,7 @@ class Match:
     where the archive's recording starts in the query's time; `overlap_ms` how long they agree, in
     the query's time. What was asked about plays `tempo` times as fast and `pitch_cents` higher;
     `speed` is the one number that says both, where both come of playing it faster, else None.
+    `is_inverted` is true where one of its two channels is upside down.
 
     `is_suspect` is true where only one of the two kinds of evidence says so: it is for a person to
     listen to, and nothing is decided by it. `margin` is by how many standard deviations the
@@ -102,5 +111,6 @@ class Match:
     tempo: float = 1.0
     pitch_cents: float = 0.0
     speed: float | None = None
+    is_inverted: bool = False
     is_suspect: bool = False
     margin: float | None = None

@@ -1,0 +1,101 @@
+"""What it takes to look a recording up among very many, most of which nobody made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import process_time
+
+from bench.crowd import SECONDS, SHARD_MAX, Crowd
+from bench.table import Row, Seconds, duration, percentile, tell, timed
+from sonotheque.matching import shard as shards
+from sonotheque.matching.search import Query, entry_of, find, plain_stage
+from sonotheque.matching.shard import Shard
+from sonotheque.model.music import Fingerprints, Match
+
+P50_BAR_S, P99_BAR_S, FULL_BAR_S = 2e-3, 20e-3, 2.0
+LOOKUP_BYTES_BAR = 600
+_PLAIN_QUERIES, _FULL_QUERIES = 400, 24
+_MS_MIN, _MS_MAX = 180_000, 240_000
+
+
+def run(
+    liked: Sequence[Fingerprints], asked: Sequence[Fingerprints], count: int, directory: Path
+) -> list[Row]:
+    """Look `asked` up among `count` recordings made of `liked`, which none of `asked` is like."""
+    crowd = Crowd(directory, liked)
+    rows, held = [], []
+    for size in sorted({max(1, count // 16), max(1, count // 4), count}):
+        tell(f"a crowd of {size:,}")
+        held = _held(crowd, size, with_quints=size == count and count <= SHARD_MAX)
+        rows += _plain(held, size, asked)
+    if count <= SHARD_MAX:
+        rows += _whole(held, count, asked)
+    return rows
+
+
+def _held(crowd: Crowd, count: int, *, with_quints: bool) -> list[Shard]:
+    return [
+        crowd.shard(min(SHARD_MAX, count - begin), 1 << 40 | begin, with_quints=with_quints)
+        for begin in range(0, count, SHARD_MAX)
+    ]
+
+
+def _plain(held: Sequence[Shard], count: int, asked: Sequence[Fingerprints]) -> list[Row]:
+    queries = [Query(prints) for prints in asked if prints.duration_ms >= _MS_MIN]
+    queries = (queries * (1 + _PLAIN_QUERIES // max(1, len(queries))))[:_PLAIN_QUERIES]
+    seconds: Seconds = timed(lambda query: list(plain_stage(query, held)), queries)
+    low, high = percentile(seconds, 50), percentile(seconds, 99)
+    each = sum(shard.lookup_bytes for shard in held) / count
+    return [
+        Row(
+            f"plain stage among {count:,}, {len(queries)} queries, p50 / p99",
+            f"{duration(low)} / {duration(high)}",
+            f"≤ {duration(P50_BAR_S)} / {duration(P99_BAR_S)}",
+            low <= P50_BAR_S and high <= P99_BAR_S,
+        ),
+        Row(
+            f"what it looks into, of a recording of {SECONDS} s",
+            f"{each:.0f} B",
+            f"≤ {LOOKUP_BYTES_BAR} B",
+            each <= LOOKUP_BYTES_BAR,
+        ),
+    ]
+
+
+def _whole(held: Sequence[Shard], count: int, asked: Sequence[Fingerprints]) -> list[Row]:
+    """All stages, for recordings that are not there and then for the same when they are."""
+    chosen = [prints for prints in asked if _MS_MIN <= prints.duration_ms <= _MS_MAX]
+    chosen = chosen[:_FULL_QUERIES]
+    strange, wrong = _checked(held, chosen, lambda match: not match.is_suspect)
+    real = shards.build([entry_of(number, prints) for number, prints in enumerate(chosen)])
+    known, found = _checked([*held, real], chosen, lambda match: not match.is_suspect)
+    worst = percentile(strange, 100)
+    return [
+        Row(
+            f"all stages among {count:,}, for {len(chosen)} of 3 to 4 min that are not there,"
+            " processor time, median / worst",
+            f"{duration(percentile(strange, 50))} / {duration(worst)}",
+            f"≤ {duration(FULL_BAR_S)}",
+            worst <= FULL_BAR_S,
+        ),
+        Row("… taken for one of the crowd", f"{wrong}", "0", wrong == 0),
+        Row(
+            "… for the same when they are there",
+            f"{duration(percentile(known, 50))} / {duration(percentile(known, 100))}",
+        ),
+        Row("… found", f"{found} of {len(chosen)}", "all", found == len(chosen)),
+    ]
+
+
+def _checked(
+    held: Sequence[Shard], asked: Sequence[Fingerprints], counts: Callable[[Match], bool]
+) -> tuple[Seconds, int]:
+    """Processor seconds of each of `asked`, and how many have a match that `counts`."""
+    found: list[bool] = []
+
+    def check(prints: Fingerprints) -> None:
+        matches = find(Query(prints), held, lambda place, number: True)
+        found.append(any(counts(match) for match in matches))
+
+    return timed(check, asked, clock=process_time), sum(found)
