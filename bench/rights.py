@@ -13,6 +13,7 @@ import random
 import tempfile
 from pathlib import Path
 
+from bench import withdrawal
 from bench.footprint import measured
 from bench.table import Row, Watch, duration, size, sizes, tell
 from sonotheque.model.identifiers import RecordingId
@@ -49,6 +50,9 @@ def run(words: list[str]) -> list[Row]:
             each >= DECISIONS_BAR,
         )
     ]
+    with tempfile.TemporaryDirectory(prefix="bench-withdrawal-") as name:
+        tell("takes down what is being listened to")
+        rows += withdrawal.rows(Path(name).resolve())
     with tempfile.TemporaryDirectory(prefix="bench-rights-", dir=options.dir) as name:
         rows += [
             _clearance(count, options.memory, Path(name).resolve(), each) for count in options.rows
