@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sonotheque.archive import Archive
 from sonotheque.deposit.checking import Checked, Report, check, check_archive
 from sonotheque.errors import BadInput
+from sonotheque.matching.picture import Laid
 from sonotheque.model.findings import Severity
 from sonotheque.model.holdings import Receipt
 from sonotheque.model.identifiers import RecordingId
@@ -90,8 +91,12 @@ def test_five_of_ten_are_named_and_no_other(
     assert deposit(tmp_path / "in").accepted
     before = kept(archive)
     stolen = five_of_ten(tmp_path / "out", pieces, sounds.encode, sounds.tag)
-    report = check(archive, [tmp_path / "out"], NOW)
-    assert named(report) == stolen
+    laid: dict[str, Laid] = {}
+    report = check(archive, [tmp_path / "out"], NOW, laid=laid)
+    assert named(report) == set(laid) == stolen
+    for speed, name in zip(SPEEDS, sorted(stolen), strict=True):
+        assert laid[name].tempo == pytest.approx(speed, rel=0.002)
+        assert laid[name].coinciding > 0
     for item in report.items:
         # At × 1.2 one of these pieces, of tones alone, has but one kind of evidence.
         expected = {"clone.modified", "match.suspect"} if item.name in stolen else set()
@@ -263,3 +268,17 @@ def test_the_archive_itself(archive: Archive, deposit: Deposit, music: Any, tmp_
     assert report.attention
     assert {item.name for item in report.items} == {first.recording, second.recording}
     assert {"isrc.other-sound", "isrc.repeated"} <= all_codes(report)
+
+
+def test_in_the_archive_itself_what_is_alike_is_laid_on_what_was_first(
+    archive: Archive, deposit: Deposit, tmp_path: Path, sounds: Any
+) -> None:
+    sound = sounds.compose(60, 40.0)
+    own(sounds, tmp_path / "a" / "a.flac", sound, 1)
+    own(sounds, tmp_path / "b" / "b.flac", sound[15 * 44_100 : 30 * 44_100], 1)
+    deposit(tmp_path / "a")
+    (part,) = deposit(tmp_path / "b").items
+    laid: dict[str, Laid] = {}
+    assert check_archive(archive, NOW, laid=laid).attention
+    assert list(laid) == [part.recording]
+    assert laid[str(part.recording)].start_ms == pytest.approx(15_000, abs=100)
