@@ -61,7 +61,7 @@ def clear(arguments: Namespace) -> Answer:
     told = Cleared(file=str(out), at=now, recordings=recordings, entries=entries)
     line = (
         f"{recordings:,} recordings, of which the ledger says anything, are in {out}, with the"
-        f" answer for each use as of {now[:19]}Z. Any later entry may change it: ask `rights decide`, or"
-        " clear again, before something is done."
+        f" answer for each use as of {now[:19]}Z. Any later entry may change it: ask"
+        " `rights decide`, or clear again, before something is done."
     )
     return Answer(told, text.paragraph(line))
