@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet install --require-hashes --no-deps
 
-.PHONY: demo test torture decades check bench durability docs lock clean
+.PHONY: demo test torture consent decades check bench durability docs lock clean
 
 demo: $(VENV)/run.stamp
 	$(BIN)/sonotheque demo $(ARGS)
@@ -23,6 +23,9 @@ check: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench $(ARGS)
+
+consent: $(VENV)/dev.stamp
+	$(BIN)/python tests/consent/consenting.py $(ARGS)
 
 decades: $(VENV)/dev.stamp
 	$(BIN)/python tests/decades/campaign.py $(ARGS)

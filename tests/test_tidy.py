@@ -60,6 +60,7 @@ OF_NO_ONE_MODULE = {
     "tests/vault/test_radosgw.py": "storage roots on Ceph",
     "tests/access/test_browser.py": "the artist's path, in a browser",
     "tests/vault/test_killed.py": "audits, killed anywhere",
+    "tests/consent/test_consenting.py": "what is served and published, against random histories",
     "tests/decades/test_decade.py": "the vault, over ten simulated years",
 }
 AT_THE_ROOT = {

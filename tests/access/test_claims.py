@@ -13,6 +13,7 @@ from sonotheque.access.claims import FORMS_PER_DAY
 from sonotheque.access.site import create_app
 from sonotheque.desk.case import Outcome
 from sonotheque.desk.handling import Desk
+from sonotheque.rights.evidence import parse_inclusion, verify_inclusion
 from sonotheque.store.clock import utc_now
 
 FIELDS = {
@@ -66,7 +67,8 @@ def test_a_claim_holds_with_the_answer_and_its_page_shows_all(room: Any, visitor
         assert re.search(r"/recordings/\w+#entry-\d+", shown.text)
     # Nobody without the secret.
     assert visitor.get(page[:-1]).status_code == 404
-    assert "Ada Ångström (case" in visitor.get(path.removesuffix("/claim")).text
+    public = visitor.get(path.removesuffix("/claim")).text
+    assert "(case" not in public and "somebody whose name is not public" in public
     desk = Desk(room.archive)
     number = page.split("/")[2]
     desk.decide(number, "Bo Lind", Outcome.UPHELD, "She showed the session.", utc_now())
@@ -81,6 +83,30 @@ def test_a_claim_holds_with_the_answer_and_its_page_shows_all(room: Any, visitor
     assert visitor.get(sound).status_code == 403
     desk.decide(number, "Bo Lind", Outcome.UPHELD, "Her link.", utc_now())
     assert visitor.get(sound).status_code == 200
+
+
+def test_a_claimant_keeps_proofs_that_name_nobody(room: Any, visitor: Any) -> None:
+    path = form_of(room, "plain.flac")
+    page = visitor.post(path, data=FIELDS, follow_redirects=False).headers["location"]
+    links = re.findall(r'href="(/ledger/proofs/(\d+))"', visitor.get(page).text)
+    assert links
+    keys = room.archive.ledger.keys()
+    for link, number in links:
+        kept = visitor.get(link)
+        assert f"entry-{number}.tlog-proof" in kept.headers["content-disposition"]
+        found = parse_inclusion(kept.text)
+        assert verify_inclusion(found, keys).size > found.index == int(number) - 1
+        assert b"Ada" not in found.extra and b"private:" in found.extra
+    assert visitor.get("/ledger/proofs/999999").status_code == 404
+    issuers = {s.issuer for s in room.archive.ledger.statements() if s.issuer.startswith("priv")}
+    assert room.archive.commitments.erase(issuers.pop(), utc_now()) > 1
+    assert visitor.get(page).status_code == 200
+
+
+def test_a_name_is_public_where_the_claimant_says_so(room: Any, visitor: Any) -> None:
+    path = form_of(room, "plain.flac")
+    visitor.post(path, data=FIELDS | {"public": "yes"}, follow_redirects=False)
+    assert "Ada Ångström (case" in visitor.get(path.removesuffix("/claim")).text
 
 
 def test_a_takedown_is_taken_back_before_it_is_decided(room: Any, visitor: Any) -> None:

@@ -106,6 +106,17 @@ def test_a_takedown_holds_at_once_and_a_wrong_one_is_answered_and_lifted(
     assert allowed(archive, recording).isdisjoint(ASKED)
 
 
+def test_a_public_name_stands_in_the_ledger_with_the_digest_of_its_document(
+    archive: Archive, recording: RecordingId
+) -> None:
+    desk = Desk(archive)
+    request = replace(claim(recording), is_public=True, documents=(("id.txt", b"me"),))
+    case, _ = desk.open(request, NOW)
+    entries = [s for s in archive.ledger.statements_about(recording) if s.issuer == case.issuer]
+    assert case.issuer == f"Ann (case {case.id})"
+    assert {s.evidence_sha512 for s in entries} == {case.documents[0].sha512}
+
+
 def test_a_claim_opens_nothing_until_it_is_decided_and_a_change_of_mind_closes_at_once(
     archive: Archive, recording: RecordingId
 ) -> None:
@@ -117,7 +128,11 @@ def test_a_claim_opens_nothing_until_it_is_decided_and_a_change_of_mind_closes_a
     assert Use.TORRENT not in allowed(archive, recording)
     entries = [s for s in archive.ledger.statements_about(recording) if s.issuer == case.issuer]
     assert {s.kind for s in entries} == {Kind.GRANT, Kind.REFUSAL}
-    assert {s.evidence_sha512 for s in entries} == {case.documents[0].sha512}
+    # Behind a commitment, the digest of the document is part of the evidence.
+    digest = case.documents[0].sha512
+    assert all(digest in archive.commitments.shown(s).evidence for s in entries)
+    assert {s.evidence_sha512 for s in entries} == {None}
+    assert all("Ann" not in s.issuer for s in entries)
     desk.decide(case.id, "Ada Martin", Outcome.UPHELD, "she showed the sessions", NOW)
     assert Use.TRAIN_AI in allowed(archive, recording)
     assert Use.TORRENT not in allowed(archive, recording)

@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from histories import DAYS, OURS, PLACES, THEIRS, TIMES, history, statement
+from oracle import LESSER, answer
 from sonotheque.model.terms import (
     KEEPING,
     TRAINING,
@@ -33,71 +34,6 @@ SEEDS = st.integers(0, 2**32).map(Random)
 histories = SEEDS.map(history)
 USES = st.sampled_from(Use)
 ORDINARY = st.sampled_from([use for use in Use if use not in KEEPING])
-# Written down a second time, the other way round: what each use that is allowed allows as well,
-# and what each that is refused takes with it.
-LESSER: dict[Use, list[Use]] = {
-    Use.PRESERVE: [Use.DESCRIBE, Use.IDENTIFY],
-    Use.DESCRIBE: [Use.IDENTIFY],
-    Use.STREAM: [Use.LISTEN_ON_SITE],
-}
-GREATER: dict[Use, list[Use]] = {
-    Use.PRESERVE: [use for use in Use if use is not Use.DESCRIBE],
-    Use.DESCRIBE: [Use.STREAM, Use.DOWNLOAD, Use.TORRENT, Use.IDENTIFY],
-    Use.LISTEN_ON_SITE: [Use.STREAM],
-    Use.MINE: [Use.TRAIN_AI, Use.TRAIN_GENERATIVE_AI],
-    Use.TRAIN_AI: [Use.TRAIN_GENERATIVE_AI],
-}
-
-
-def _naive(history: Sequence[Statement], use: Use, place: Territory) -> Answer:
-    """The rules of the module's docstring, one after the other, written down a second time."""
-    ours = [statement for statement in history if statement.recording == OURS]
-
-    def taken_back(statement: Statement) -> bool:
-        for later in ours:
-            if later.kind is not Kind.REVOCATION or later.revokes != statement.id:
-                continue
-            if later.id <= statement.id or taken_back(later):
-                continue
-            entitled = later.issuer == statement.issuer and later.at <= NOW
-            if statement.kind is Kind.GRANT or entitled:
-                return True
-        return False
-
-    def runs(statement: Statement) -> bool:
-        return (statement.begins_at or "0") <= NOW < (statement.ends_at or "9")
-
-    def there(statement: Statement, country: Territory) -> bool:
-        inside = country in statement.territories or not statement.territories
-        return inside and country not in statement.territories_except
-
-    # What stands for all the countries that no entry names.
-    world = [place] if place else [FR, US, Territory("elsewhere")]
-    live = [statement for statement in ours if runs(statement) and not taken_back(statement)]
-    for no in live:
-        # A no that holds nowhere at all is still a no, asked for everywhere.
-        if place and not there(no, place):
-            continue
-        named = use in no.uses or (use is Use.IDENTIFY and Use.DESCRIBE in no.uses)
-        suspends = use not in KEEPING or (use is not Use.PRESERVE and named)
-        if no.kind is Kind.TAKEDOWN and suspends:
-            return Answer.REFUSED
-        refused = [*no.uses, *(use for named in no.uses for use in GREATER.get(named, []))]
-        if no.kind is Kind.REFUSAL and use in refused:
-            return Answer.REFUSED
-    yes: set[Layer] = set()
-    for grant in live:
-        allowed = [*grant.uses, *(use for named in grant.uses for use in LESSER.get(named, []))]
-        if grant.kind is not Kind.GRANT or grant.at > NOW or use not in allowed:
-            continue
-        if not all(there(grant, country) for country in world):
-            continue
-        if use in KEEPING:
-            return Answer.ALLOWED
-        if grant.status is Status.VERIFIED:
-            whole = [Layer.RECORDING] if use in TRAINING else [*Layer]
-            yes.update(grant.layers or whole)
-    return Answer.ALLOWED if yes == {*Layer} else Answer.UNKNOWN
 
 
 @settings(max_examples=2000)
@@ -106,7 +42,7 @@ def test_it_agrees_with_a_naive_reference(
     history: tuple[Statement, ...], use: Use, place: Territory
 ) -> None:
     decision = decide(history, OURS, use, NOW, place)
-    assert decision.answer == _naive(history, use, place)
+    assert decision.answer == answer(history, OURS, use, NOW, place)
     assert (decision.use, decision.territory) == (use, place)
 
 

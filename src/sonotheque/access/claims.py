@@ -86,6 +86,7 @@ async def claim(request: AnyRequest, room: InRoom, recording: FromPath[str]) -> 
         refused=_chosen(fields, "no"),
         layers=tuple(layer for layer in Layer if fields.get(f"layer-{layer}") == "yes"),
         documents=handed,
+        is_public=fields.get("public") == "yes",
     )
     try:
         case, secret = await to_thread.run_sync(room.desk.open, asked, utc_now())

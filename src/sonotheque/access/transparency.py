@@ -39,6 +39,16 @@ def tile(room: InRoom, name: FromPath[str]) -> Response[bytes]:
     return Response(path.read_bytes(), media_type="application/octet-stream", headers=_FOR_GOOD)
 
 
+@route(
+    "/ledger/proofs/{number:int}", http_method=_READ, include_in_schema=False, sync_to_thread=True
+)
+def proof(room: InRoom, number: FromPath[int]) -> Response[str]:
+    """The proof of an entry as of now, to be kept: what `rights prove` writes."""
+    made = room.archive.ledger.prove(number)
+    named = {"Content-Disposition": f'attachment; filename="entry-{number}.tlog-proof"'}
+    return Response(made.text(), media_type="text/plain; charset=utf-8", headers=named | _AT_ONCE)
+
+
 @route("/ledger/keys/{number:int}", http_method=_READ, include_in_schema=False, sync_to_thread=True)
 def key_note(room: InRoom, number: FromPath[int]) -> Response[str]:
     """The note by which one key of the archive named the next."""
@@ -80,4 +90,4 @@ def _exactly(reply: Reply) -> Response[str]:
     return Response(reply.text, status_code=reply.status, headers=headers)
 
 
-HANDLERS = (checkpoint, tile, key_note, add_checkpoint, witnessed)
+HANDLERS = (checkpoint, tile, proof, key_note, add_checkpoint, witnessed)

@@ -57,6 +57,7 @@ def open_case(arguments: Namespace) -> Answer:
             refused=tuple(map(Use, arguments.refused)),
             layers=tuple(map(Layer, arguments.layers)) or (Layer.RECORDING,),
             documents=tuple((path.name, _read(path)) for path in arguments.documents),
+            is_public=arguments.public,
         )
         case, secret = desk.open(request, now)
         return _answer(desk, desk.cases.get(case.id), now, secret)

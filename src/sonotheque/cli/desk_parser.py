@@ -23,7 +23,10 @@ def add_desk(actions: Any, command: Callable[..., argparse.ArgumentParser]) -> N
     opened.add_argument(
         "--ask", choices=["claim", "takedown"], required=True, help="claim, or takedown of all uses"
     )
-    opened.add_argument("--by", required=True, metavar="NAME", help="who asks; it becomes public")
+    opened.add_argument("--by", required=True, metavar="NAME", help="who asks")
+    opened.add_argument(
+        "--public", action="store_true", help="the name may stand in the ledger, for good"
+    )
     opened.add_argument("--contact", required=True, metavar="TEXT", help="where to answer them")
     _statement(opened, "--said", "said", "what they say, and why it is theirs")
     for option, name, word in (("--allow", "allowed", "yes"), ("--refuse", "refused", "no")):

@@ -159,6 +159,10 @@ def _rights(commands: _Commands) -> _Commands:
         "--territory", default="", metavar="COUNTRY", help="there alone; default: everywhere"
     )
     decide.add_argument("--at", default="", metavar="DATE", help="as of that day; default: now")
+    clear = _command(
+        actions, "clear", "clearing:clear", "a table: may each recording be put to each use?"
+    )
+    clear.add_argument("--out", required=True, type=Path, metavar="FILE", help="Parquet")
     for name, function, text in (
         ("grant", "rights:grant", "enter a verified permission"),
         ("claim", "rights:claim", "enter a permission that nobody has verified yet"),

@@ -135,6 +135,8 @@ class Case:
     rejected."""
     holds_at_once: bool = True
     """False for one who was refused the same before: it holds when it is upheld."""
+    known_as: str = ""
+    """The commitment by which the ledger knows the claimant; empty where the name is public."""
     told: int = 0
     """For how many of the events the parties' notices have been made."""
     parties: tuple[Party, ...] = ()
@@ -146,10 +148,15 @@ class Case:
         return next(party for party in self.parties if party.side is Side.CLAIMANT)
 
     @property
-    def issuer(self) -> str:
-        """Who the case's entries in the ledger are by: nobody else's name is exactly that, so that
-        one who says to be another can take nothing of that other back."""
+    def name(self) -> str:
+        """The claimant's name with the case: nobody else's is exactly that, so that one who says to
+        be another can take nothing of that other back."""
         return f"{self.claimant.name} (case {self.id})"
+
+    @property
+    def issuer(self) -> str:
+        """Who the case's entries in the ledger are by."""
+        return self.known_as or self.name
 
     @property
     def upheld(self) -> Terms | None:

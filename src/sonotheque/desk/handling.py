@@ -51,6 +51,8 @@ class Request:
     refused: tuple[Use, ...] = ()
     layers: tuple[Layer, ...] = (Layer.RECORDING,)
     documents: tuple[Handed, ...] = ()
+    is_public: bool = False
+    """Whether the name may stand in the ledger, which cannot forget it."""
 
 
 class Desk:
@@ -103,6 +105,8 @@ class Desk:
                 parties=(party,),
                 events=(event,),
             )
+            if not request.is_public:
+                case = replace(case, known_as=self.archive.commitments.known_as(case.name))
             case = self._with_documents(case, request.documents, Side.CLAIMANT, now)
             self._enter(case, now)
             for other in cases.conflicts(case, others):
@@ -233,8 +237,10 @@ class Desk:
         said = self.archive.ledger.statements_about(case.recording)
         entries = outstanding(case, said, evidence_of(case), now)
         if entries:
-            where = f"case {case.id}"
-            self.archive.ledger.append([checked(entry, where) for entry in entries])
+            entries = tuple(checked(entry, f"case {case.id}") for entry in entries)
+            if case.known_as:
+                entries = tuple(map(self.archive.commitments.in_private, entries))
+            self.archive.ledger.append(entries)
 
     def _note(self, case: Case) -> None:
         """Make the notices of what the parties were not told yet."""

@@ -23,7 +23,7 @@ Isrc = NewType("Isrc", str)
 Sha512 = NewType("Sha512", str)
 """SHA-512 digest of some bytes, 128 lower-case hexadecimal digits."""
 
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+CROCKFORD_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 # Crockford's decoding: case is ignored, O reads as 0, I and L as 1, hyphens are for the eye.
 _CROCKFORD_READ = str.maketrans("OIL", "011", "-")
 _DIGITS = 13
@@ -50,7 +50,7 @@ def to_crockford(number: int) -> str:
     """`number` (0 ≤ number < 2**64) as 13 Crockford base32 digits (https://www.crockford.com/base32.html)."""
     if not 0 <= number < 1 << 64:
         raise ValueError(f"{number} is not an unsigned 64-bit number")
-    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(60, -1, -5))
+    return "".join(CROCKFORD_DIGITS[number >> shift & 31] for shift in range(60, -1, -5))
 
 
 def from_crockford(text: str) -> int:
@@ -61,7 +61,7 @@ def from_crockford(text: str) -> int:
         raise ValueError(f"{text!r} does not have {_DIGITS} digits")
     number = 0
     for digit in canonical:
-        number = number << 5 | _CROCKFORD.index(digit)
+        number = number << 5 | CROCKFORD_DIGITS.index(digit)
     if number >= 1 << 64:
         raise ValueError(f"{text!r} is over 64 bits")
     return number

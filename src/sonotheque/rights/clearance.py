@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sonotheque.model.identifiers import RecordingId, from_crockford
+from sonotheque.model.identifiers import CROCKFORD_DIGITS, RecordingId, from_crockford
 from sonotheque.model.terms import (
     ALLOWED_WITH,
     KEEPING,
@@ -65,13 +65,6 @@ def bits(uses: Iterable[Use]) -> int:
     return reduce(int.__or__, (_BIT[use] for use in uses), 0)
 
 
-def answers(allowed: int, refused: int) -> dict[Use, Answer]:
-    """A row of a clearance, in words."""
-    said = dict.fromkeys(Use, Answer.UNKNOWN)
-    said |= {use: Answer.ALLOWED for use in Use if allowed & _BIT[use]}
-    return said | {use: Answer.REFUSED for use in Use if refused & _BIT[use]}
-
-
 def write_entries(ledger: Callable[[], Iterable[Statement]], path: Path, now: str) -> int:
     """Write the entries that `ledger` gives, the same each of two times, as rows to the Parquet
     file `path`; how many rows there are.
@@ -102,6 +95,23 @@ def clear(
     write_parquet(engine, _clearance_query(now, home), out)
     counted = engine.execute(f"SELECT count(*) FROM read_parquet({quoted(out)})").fetchone()
     return int(counted[0]) if counted else 0
+
+
+def spell_out(engine: Engine, cleared: Path, out: Path) -> None:
+    """Write what `clear` wrote to `cleared` as a table for people to the Parquet file `out`:
+    `recording`, its identifier, in order, and a column for each use with its answer in words."""
+    digits = " || ".join(
+        f"substr('{CROCKFORD_DIGITS}', 1 + ((recording >> {shift}) & 31)::INTEGER, 1)"
+        for shift in range(60, -1, -5)
+    )
+    uses = ", ".join(
+        f"CASE WHEN refused & {_BIT[use]} <> 0 THEN '{Answer.REFUSED}'"
+        f" WHEN allowed & {_BIT[use]} <> 0 THEN '{Answer.ALLOWED}'"
+        f" ELSE '{Answer.UNKNOWN}' END AS \"{use}\""
+        for use in Use
+    )
+    query = f"SELECT {digits} AS recording, {uses} FROM read_parquet({quoted(cleared)}) ORDER BY 1"
+    write_parquet(engine, query, out)
 
 
 def _plain(ledger: Callable[[], Iterable[Statement]], now: str) -> Iterator[Statement]:

@@ -66,13 +66,22 @@ class Commitments:
         with files.exclusive(self._lock, wait_seconds=_LOCK_SECONDS_MAX):
             person = statement.issuer
             if not is_private(person):
-                person = self.person(person) or self._keep("", person)
+                person = self._known_as(person)
             return replace(
                 statement,
                 issuer=person,
                 evidence=self._keep(person, evidence),
                 evidence_sha512=None,
             )
+
+    def known_as(self, name: str) -> str:
+        """The commitment to the person of that name, made where there is none yet."""
+        files.make_directory(self._directory)
+        with files.exclusive(self._lock, wait_seconds=_LOCK_SECONDS_MAX):
+            return self._known_as(name)
+
+    def _known_as(self, name: str) -> str:
+        return self.person(name) or self._keep("", name)
 
     def person(self, name: str) -> str:
         """The commitment to the person of that name; "" where there is none."""

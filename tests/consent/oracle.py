@@ -1,0 +1,82 @@
+"""The rules of docs/rights.md, one after the other, written down a second time.
+
+Deliberately naive: nothing is shared with `rights.decision`, nothing is quick, and no reasons are
+given. It knows no clocks of procedures and of terms of protection: those have references of their
+own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from histories import PLACES
+from sonotheque.model.identifiers import RecordingId
+from sonotheque.model.terms import KEEPING, TRAINING, Answer, Kind, Layer, Statement, Status, Use
+from sonotheque.model.territories import Territory
+
+# What each use that is allowed allows as well, and what each that is refused takes with it.
+LESSER: dict[Use, list[Use]] = {
+    Use.PRESERVE: [Use.DESCRIBE, Use.IDENTIFY],
+    Use.DESCRIBE: [Use.IDENTIFY],
+    Use.STREAM: [Use.LISTEN_ON_SITE],
+}
+GREATER: dict[Use, list[Use]] = {
+    Use.PRESERVE: [use for use in Use if use is not Use.DESCRIBE],
+    Use.DESCRIBE: [Use.STREAM, Use.DOWNLOAD, Use.TORRENT, Use.IDENTIFY],
+    Use.LISTEN_ON_SITE: [Use.STREAM],
+    Use.MINE: [Use.TRAIN_AI, Use.TRAIN_GENERATIVE_AI],
+    Use.TRAIN_AI: [Use.TRAIN_GENERATIVE_AI],
+}
+
+
+def answer(
+    history: Sequence[Statement], recording: RecordingId, use: Use, now: str, place: Territory
+) -> Answer:
+    """What `history` says to `use` of `recording` in `place` (empty: everywhere) at `now`."""
+    ours = [statement for statement in history if statement.recording == recording]
+
+    def taken_back(statement: Statement) -> bool:
+        for later in ours:
+            if later.kind is not Kind.REVOCATION or later.revokes != statement.id:
+                continue
+            if later.id <= statement.id or taken_back(later):
+                continue
+            entitled = later.issuer == statement.issuer and later.at <= now
+            if statement.kind is Kind.GRANT or entitled:
+                return True
+        return False
+
+    def runs(statement: Statement) -> bool:
+        return (statement.begins_at or "0") <= now < (statement.ends_at or "9")
+
+    def there(statement: Statement, country: Territory) -> bool:
+        inside = country in statement.territories or not statement.territories
+        return inside and country not in statement.territories_except
+
+    # What stands for all the countries that no entry names.
+    world = [place] if place else [*filter(None, PLACES), Territory("elsewhere")]
+    live = [statement for statement in ours if runs(statement) and not taken_back(statement)]
+    for no in live:
+        # A no that holds nowhere at all is still a no, asked for everywhere.
+        if place and not there(no, place):
+            continue
+        named = use in no.uses or (use is Use.IDENTIFY and Use.DESCRIBE in no.uses)
+        suspends = use not in KEEPING or (use is not Use.PRESERVE and named)
+        if no.kind is Kind.TAKEDOWN and suspends:
+            return Answer.REFUSED
+        refused = [*no.uses, *(use for named in no.uses for use in GREATER.get(named, []))]
+        if no.kind is Kind.REFUSAL and use in refused:
+            return Answer.REFUSED
+    yes: set[Layer] = set()
+    for grant in live:
+        allowed = [*grant.uses, *(use for named in grant.uses for use in LESSER.get(named, []))]
+        if grant.kind is not Kind.GRANT or grant.at > now or use not in allowed:
+            continue
+        if not all(there(grant, country) for country in world):
+            continue
+        if use in KEEPING:
+            return Answer.ALLOWED
+        if grant.status is Status.VERIFIED:
+            whole = [Layer.RECORDING] if use in TRAINING else [*Layer]
+            yes.update(grant.layers or whole)
+    return Answer.ALLOWED if yes == {*Layer} else Answer.UNKNOWN

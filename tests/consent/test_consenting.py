@@ -1,0 +1,76 @@
+"""The short form of the campaign of histories, and that it notices what it is for."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import consenting
+from sonotheque import archive as archives
+from sonotheque.model.terms import Answer, Decision, Kind, Layer, Statement
+from sonotheque.rights.decision import decide_all
+
+HISTORIES = range(1, 1_501)
+DEEP = (2, 7, 11, 17)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("consent")
+    consenting.make_archive(directory)
+    return directory / "archive"
+
+
+def test_no_history_is_answered_against_its_rules() -> None:
+    assert [line for number in HISTORIES for line in consenting.ask(number)] == []
+
+
+@pytest.mark.parametrize("number", DEEP)
+def test_not_one_byte_is_served_or_published_against_a_history(
+    number: int, template: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(template, tmp_path / "archive")
+    with archives.open_archive(tmp_path / "archive") as archive:
+        assert [*consenting.ask_an_archive(number, archive)] == []
+
+
+def _without_refusals_of_works(said: Sequence[Statement]) -> list[Statement]:
+    return [s for s in said if s.kind is not Kind.REFUSAL or s.layers != (Layer.WORK,)]
+
+
+def _without_ends(said: Sequence[Statement]) -> list[Statement]:
+    return [replace(s, ends_at="") if s.kind is Kind.GRANT else s for s in said]
+
+
+def _without_beginnings(said: Sequence[Statement]) -> list[Statement]:
+    return [
+        replace(s, begins_at="9") if s.kind is Kind.TAKEDOWN and s.begins_at else s for s in said
+    ]
+
+
+@pytest.mark.parametrize("spoil", [_without_refusals_of_works, _without_ends, _without_beginnings])
+def test_it_notices_a_rule_that_is_broken(monkeypatch: pytest.MonkeyPatch, spoil: Any) -> None:
+    def broken(said: Sequence[Statement], *rest: Any) -> tuple[Decision, ...]:
+        return decide_all(spoil(said), *rest)
+
+    monkeypatch.setattr(consenting, "decide_all", broken)
+    assert any(line for number in HISTORIES for line in consenting.ask(number))
+
+
+def test_it_notices_a_site_that_asks_nobody(
+    monkeypatch: pytest.MonkeyPatch, template: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(template, tmp_path / "archive")
+    with archives.open_archive(tmp_path / "archive") as archive:
+        really = archive.decide
+
+        def lax(*words: Any, **named: Any) -> Decision:
+            return replace(really(*words, **named), answer=Answer.ALLOWED)
+
+        monkeypatch.setattr(archive, "decide", lax)
+        assert [*consenting.ask_an_archive(DEEP[0], archive)]
