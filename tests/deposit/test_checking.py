@@ -282,3 +282,23 @@ def test_in_the_archive_itself_what_is_alike_is_laid_on_what_was_first(
     assert check_archive(archive, NOW, laid=laid).attention
     assert list(laid) == [part.recording]
     assert laid[str(part.recording)].start_ms == pytest.approx(15_000, abs=100)
+
+
+def test_another_recording_of_the_same_work_is_told_of_and_needs_no_look(
+    archive: Archive, deposit: Deposit, music: Any, tmp_path: Path
+) -> None:
+    said = {"artist": "The Alices", "license": CC_BY}
+    music.file(tmp_path / "in" / "a.flac", 1, title="Nebula / Part 1", **said)
+    music.file(tmp_path / "in" / "b.flac", 2, title="Fog", **said)
+    held = {item.path: item.recording for item in deposit(tmp_path / "in").items}
+    music.file(tmp_path / "out" / "live.mp3", 3, title="nebula, part 1 (live)", artist="Alices")
+    music.file(tmp_path / "out" / "same.mp3", 2, title="Fog", artist="The Alices")
+    music.file(tmp_path / "out" / "other.mp3", 4, title="*" + "w " * 400, artist='"OR ' * 400)
+    report = check(archive, [tmp_path / "out"], NOW)
+    told = {i.name: [f for f in i.findings if f.code == "match.same-work"] for i in report.items}
+    assert (told["same.mp3"], told["other.mp3"]) == ([], [])
+    (finding,) = told["live.mp3"]
+    assert held["a.flac"] is not None
+    assert held["a.flac"] in finding.message
+    assert finding.where == "live.mp3"
+    assert "live.mp3" not in named(report)

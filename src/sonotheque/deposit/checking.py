@@ -20,7 +20,7 @@ from sonotheque.deposit.accession import Progress, look_into
 from sonotheque.deposit.appraisal import appraise
 from sonotheque.deposit.inspection import Inspection
 from sonotheque.deposit.package import PackageFile, read_package
-from sonotheque.deposit.scrutiny import first_of, own_licences, scrutinise, withdrawn
+from sonotheque.deposit.scrutiny import first_of, own_licences, same_work, scrutinise, withdrawn
 from sonotheque.errors import BadInput
 from sonotheque.matching import clones
 from sonotheque.matching.forensics import Exhibit, across, cloned_from, several_codes_findings
@@ -306,6 +306,7 @@ class _Checker:
                 *(replace(finding, where=file.name) for finding in appraised.findings),
                 *scrutinised,
                 *withdrawn(archive, matches, where=file.name, now=self._now),
+                *(same_work(archive, description, matches, where=file.name) if prints else ()),
             ),
         )
 
