@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,16 @@ def test_a_match_is_drawn(run: Run, music: Any, filled: Path, tmp_path: Path, co
     assert document["picture"] == str(picture)
     assert document["matches"][0]["kind"] == "same-recording"
     assert "drawn in" in run(*command)[1]
+
+
+def test_names_need_not_be_unicode(run: Run, music: Any, filled: Path, tmp_path: Path) -> None:
+    song = music.file(tmp_path / "theirs.mp3", 2).rename(tmp_path / os.fsdecode(b"\xff.mp3"))
+    picture = tmp_path / os.fsdecode(b"\xfe.svg")
+    code, out, _ = run("match", song, "--svg", picture, "--archive", filled, "--json")
+    assert code == 1
+    (document,) = json.loads(out)
+    assert document["file"].endswith("\\udcff.mp3")
+    assert "\\udcff.mp3" in "".join(ElementTree.fromstring(picture.read_bytes()).itertext())
 
 
 def test_where_there_is_nothing_to_draw_nothing_is_written(

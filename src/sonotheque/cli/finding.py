@@ -125,13 +125,13 @@ def match(arguments: Namespace) -> Answer:
                 matches = archive.fingerprints.find_matches(inspection.fingerprints)
                 found_any = found_any or bool(matches)
                 lines += _matched(archive, path, matches)
-                document: dict[str, object] = {"file": str(path), "matches": matches}
+                document: dict[str, object] = {"file": _written(path), "matches": matches}
                 if arguments.svg:
                     drawn = _drawn(
                         archive, path, inspection.fingerprints, matches, arguments.language
                     )
                     files.replace(arguments.svg.absolute(), drawn.encode())
-                    document["picture"] = str(arguments.svg)
+                    document["picture"] = _written(arguments.svg)
                     lines.append(f"  drawn in {text.cut(str(arguments.svg), 60)}")
                 documents.append(document)
     return Answer(documents, "\n".join(lines), exit_code=1 if found_any else 0)
@@ -167,8 +167,13 @@ def _drawn(
             remedy="leave --svg away" if matches else "ask without --svg whether it matches",
         )
     laid = lay(query, held, matches[0])
-    name = path.name.encode("utf-8", "backslashreplace").decode()
+    name = _written(path.name)
     return alignments.picture(name, recording.description, matches[0], laid, language(code))
+
+
+def _written(name: Path | str) -> str:
+    """`name` as it can be written: on the disk it need not be Unicode."""
+    return str(name).encode("utf-8", "backslashreplace").decode()
 
 
 def _matched(archive: Archive, path: Path, matches: tuple[Match, ...]) -> list[str]:
