@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import signal
@@ -18,6 +19,7 @@ import httpx
 import pytest
 
 from sonotheque.access.server import serve
+from sonotheque.desk.watches import Watches
 from sonotheque.errors import EnvironmentFailure, NotFound
 
 STARTED_SECONDS_MAX = 60
@@ -69,6 +71,35 @@ def test_ranges_and_head_over_the_wire(server: Any, room: Any) -> None:
         head = client.head(path)
         assert head.headers["content-length"] == str(len(content))
         assert client.head(address).status_code == 200
+
+
+def test_who_watches_is_told_of_a_deposit_that_died_before_it_told(
+    archive: Any, deposit: Any, music: Any, tmp_path: Path
+) -> None:
+    said = {"title": "Nebula", "license": "https://creativecommons.org/licenses/by/4.0/"}
+    music.file(tmp_path / "a" / "a.flac", 1, artist="The Alices", **said)
+    deposit(tmp_path / "a")
+    watches = Watches(archive)
+    added = "2026-11-21T10:00:00.000000Z"
+    watches.add(artist="The Alices", label="", contact="a@example.org", now=added)
+    music.file(tmp_path / "b" / "b.mp3", 1, artist="Nova", **said)
+    deposit(tmp_path / "b", now="2026-11-22T10:00:00.000000Z")
+    config = archive.config.directory / "archive.toml"
+    config.write_text(config.read_text().replace('notify = ""', 'notify = "mailbox:mail.jsonl"'))
+    mailbox = archive.config.directory / "mail.jsonl"
+    command = [sys.executable, "-c", SERVE, str(archive.config.directory)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            ends = time.monotonic() + STARTED_SECONDS_MAX
+            while not mailbox.exists() and time.monotonic() < ends:
+                time.sleep(0.1)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=STARTED_SECONDS_MAX)
+    (notice,) = map(json.loads, mailbox.read_text().splitlines())
+    assert (notice["contact"], notice["file"]) == ("a@example.org", "b.mp3")
+    assert watches.outbox.waiting() == []
+    assert watches.tell() == 0
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,8 @@ def test_a_clone_is_told_of_in_every_form(
     for report in reports:
         assert "clone.other-artist" in report.read_text(encoding="utf-8")
     assert '<html lang="fr">' in reports[0].read_text(encoding="utf-8")
+    page = reports[0].read_text(encoding="utf-8")
+    assert (page.count("<svg"), "Le même enregistrement" in page) == (1, True)
     document = json.loads(run(*command, "--json")[1])
     assert document["source"] == "out"
     assert [item["name"] for item in document["items"]] == ["fine.flac", "theirs.mp3"]

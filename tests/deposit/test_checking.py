@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sonotheque.archive import Archive
 from sonotheque.deposit.checking import Checked, Report, check, check_archive
 from sonotheque.errors import BadInput
+from sonotheque.matching.picture import Laid
 from sonotheque.model.findings import Severity
 from sonotheque.model.holdings import Receipt
 from sonotheque.model.identifiers import RecordingId
@@ -90,8 +91,12 @@ def test_five_of_ten_are_named_and_no_other(
     assert deposit(tmp_path / "in").accepted
     before = kept(archive)
     stolen = five_of_ten(tmp_path / "out", pieces, sounds.encode, sounds.tag)
-    report = check(archive, [tmp_path / "out"], NOW)
-    assert named(report) == stolen
+    laid: dict[str, Laid] = {}
+    report = check(archive, [tmp_path / "out"], NOW, laid=laid)
+    assert named(report) == set(laid) == stolen
+    for speed, name in zip(SPEEDS, sorted(stolen), strict=True):
+        assert laid[name].tempo == pytest.approx(speed, rel=0.002)
+        assert laid[name].coinciding > 0
     for item in report.items:
         # At × 1.2 one of these pieces, of tones alone, has but one kind of evidence.
         expected = {"clone.modified", "match.suspect"} if item.name in stolen else set()
@@ -263,3 +268,37 @@ def test_the_archive_itself(archive: Archive, deposit: Deposit, music: Any, tmp_
     assert report.attention
     assert {item.name for item in report.items} == {first.recording, second.recording}
     assert {"isrc.other-sound", "isrc.repeated"} <= all_codes(report)
+
+
+def test_in_the_archive_itself_what_is_alike_is_laid_on_what_was_first(
+    archive: Archive, deposit: Deposit, tmp_path: Path, sounds: Any
+) -> None:
+    sound = sounds.compose(60, 40.0)
+    own(sounds, tmp_path / "a" / "a.flac", sound, 1)
+    own(sounds, tmp_path / "b" / "b.flac", sound[15 * 44_100 : 30 * 44_100], 1)
+    deposit(tmp_path / "a")
+    (part,) = deposit(tmp_path / "b").items
+    laid: dict[str, Laid] = {}
+    assert check_archive(archive, NOW, laid=laid).attention
+    assert list(laid) == [part.recording]
+    assert laid[str(part.recording)].start_ms == pytest.approx(15_000, abs=100)
+
+
+def test_another_recording_of_the_same_work_is_told_of_and_needs_no_look(
+    archive: Archive, deposit: Deposit, music: Any, tmp_path: Path
+) -> None:
+    said = {"artist": "The Alices", "license": CC_BY}
+    music.file(tmp_path / "in" / "a.flac", 1, title="Nebula / Part 1", **said)
+    music.file(tmp_path / "in" / "b.flac", 2, title="Fog", **said)
+    held = {item.path: item.recording for item in deposit(tmp_path / "in").items}
+    music.file(tmp_path / "out" / "live.mp3", 3, title="nebula, part 1 (live)", artist="Alices")
+    music.file(tmp_path / "out" / "same.mp3", 2, title="Fog", artist="The Alices")
+    music.file(tmp_path / "out" / "other.mp3", 4, title="*" + "w " * 400, artist='"OR ' * 400)
+    report = check(archive, [tmp_path / "out"], NOW)
+    told = {i.name: [f for f in i.findings if f.code == "match.same-work"] for i in report.items}
+    assert (told["same.mp3"], told["other.mp3"]) == ([], [])
+    (finding,) = told["live.mp3"]
+    assert held["a.flac"] is not None
+    assert held["a.flac"] in finding.message
+    assert finding.where == "live.mp3"
+    assert "live.mp3" not in named(report)

@@ -7,8 +7,10 @@ from sonotheque.matching.forensics import (
     across,
     known_code_findings,
     licence_findings,
+    same_work_findings,
     several_codes_findings,
 )
+from sonotheque.model.findings import Finding, Severity
 from sonotheque.model.identifiers import Isrc, RecordingId
 from sonotheque.model.music import Description, Recording
 
@@ -33,6 +35,27 @@ def exhibit(name: str, *, alike: tuple[str, ...] = (), cloned: str = "", **said:
 
 def codes(*exhibits: Exhibit) -> list[str]:
     return [finding.code for finding in across(exhibits, "a sender")]
+
+
+def test_the_same_work_is_told_by_words_alone() -> None:
+    def found(title: str, artist: str, *unlike: Recording) -> tuple[Finding, ...]:
+        return same_work_findings(Description(title=title, artist=artist), unlike)
+
+    (finding,) = found("NEBULA (Live in Paris)", "alices, the", recording())
+    assert (finding.code, finding.severity) == ("match.same-work", Severity.INFO)
+    assert "'Nebula'" in finding.message
+    assert FIRST in finding.message
+    assert "words alone" in finding.message
+    assert "must not be merged" in finding.remedy
+    (finding,) = found("Nebula", "The Alices", *[recording()] * 7)
+    assert "and 3 more" in finding.message
+    for title, artist in (
+        *(("Nebula", "Nova"), ("Nebula II", "The Alices"), ("", "The Alices"), ("Nebula", "")),
+    ):
+        assert found(title, artist, recording()) == ()
+    assert found("Nebula", "The Alices") == ()
+    short = Description(title="1", artist="The Alices")
+    assert found("1", "The Alices", recording(short)) == ()
 
 
 def test_what_a_code_is_known_for() -> None:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
 from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from sonotheque.access.alignments import picture
 from sonotheque.access.explanations import clean
 from sonotheque.access.language import Language
-from sonotheque.deposit.checking import Report
+from sonotheque.deposit.checking import LAID_MAX, Report
+from sonotheque.matching.picture import Laid
 from sonotheque.model.findings import Finding, Severity
 from sonotheque.model.identifiers import format_isrc
 from sonotheque.vault.objects import AGENT
@@ -24,8 +27,9 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for a formula where a cell begins with it."""
 
 
-def page(name: str, report: Report, spoken: Language) -> str:
-    """A whole HTML document about `report`, made with the archive called `name`."""
+def page(name: str, report: Report, spoken: Language, laid: Mapping[str, Laid]) -> str:
+    """A whole HTML document about `report`, made with the archive called `name`, with a picture of
+    each file that is `laid` on its best match."""
     environment = Environment(
         loader=PackageLoader(__package__, "templates"),
         autoescape=True,
@@ -43,9 +47,29 @@ def page(name: str, report: Report, spoken: Language) -> str:
         t=spoken.text,
         agent=AGENT,
         report=report,
+        pictures=_pictures(report, spoken, laid),
+        pictures_max=LAID_MAX,
         grave=[item for item in report.items if item.severity not in (None, Severity.INFO)],
         fine=[item for item in report.items if item.severity in (None, Severity.INFO)],
     )
+
+
+def _pictures(report: Report, spoken: Language, laid: Mapping[str, Laid]) -> dict[str, str]:
+    """SVG by the name of the file."""
+    drawn: dict[str, str] = {}
+    for item in report.items:
+        if item.name in laid and item.matches:
+            best = item.matches[0]
+            (held,) = [one for one in item.matched if one.id == best.recording]
+            drawn[item.name] = picture(
+                item.name,
+                held.description,
+                best,
+                laid[item.name],
+                spoken,
+                key=f"{len(drawn) + 1}",
+            )
+    return drawn
 
 
 def table(report: Report) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import signal
 import socket
 from collections.abc import Callable
@@ -17,9 +18,11 @@ from litestar import Litestar
 from sonotheque.access.site import create_app
 from sonotheque.archive import open_archive
 from sonotheque.desk.handling import Desk
-from sonotheque.errors import BadInput, EnvironmentFailure
+from sonotheque.desk.watches import Watches
+from sonotheque.errors import BadInput, EnvironmentFailure, SonothequeError
 from sonotheque.store.clock import utc_now
 
+_log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.02
 _TELL_SECONDS = 60
 
@@ -40,11 +43,15 @@ def serve(
     with open_archive(directory) as archive:
         desk = Desk(archive)
         desk.settle(utc_now())
-        asyncio.run(_serve(create_app(archive), desk, (host, port), ready))
+        watches = Watches(archive)
+        asyncio.run(_serve(create_app(archive), (desk, watches), (host, port), ready))
 
 
 async def _serve(
-    app: Litestar, desk: Desk, address: tuple[str, int], ready: Callable[[str], None] | None
+    app: Litestar,
+    telling: tuple[Desk, Watches],
+    address: tuple[str, int],
+    ready: Callable[[str], None] | None,
 ) -> None:
     host, port = address
     server = Server(app, address=host, port=port, interface=Interfaces.ASGI, log_enabled=False)
@@ -53,21 +60,30 @@ async def _serve(
         loop.add_signal_handler(number, server.stop)
     serving = asyncio.create_task(server.serve())
     answering = asyncio.create_task(_answers(host, port))
-    telling = asyncio.create_task(_tell(desk))
+    told = asyncio.create_task(_tell(*telling))
     done, _ = await asyncio.wait({serving, answering}, return_when=asyncio.FIRST_COMPLETED)
     if answering in done and ready:
         ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
     await serving
     answering.cancel()
-    telling.cancel()
+    told.cancel()
 
 
-async def _tell(desk: Desk) -> None:
-    """Hand over, every minute, the notices that nobody took when they were made."""
+async def _tell(desk: Desk, watches: Watches) -> None:
+    """At once and every minute: make the notices of watches that a deposit did not come to, and
+    hand over those that nobody took when they were made."""
     while True:
+        await asyncio.to_thread(_tell_once, desk, watches)
         await asyncio.sleep(_TELL_SECONDS)
-        if desk.outbox.waiting():
-            await asyncio.to_thread(desk.tell, utc_now())
+
+
+def _tell_once(desk: Desk, watches: Watches) -> None:
+    try:
+        watches.tell()
+    except SonothequeError as error:
+        _log.warning("the watches: %s", error)
+    if desk.outbox.waiting():
+        desk.tell(utc_now())
 
 
 async def _answers(host: str, port: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from pathlib import Path
 
 from sonotheque import archive as archives
 from sonotheque.access import checks
@@ -13,6 +12,7 @@ from sonotheque.cli.answer import Answer, progress
 from sonotheque.deposit.checking import Checked, Report, check_archive
 from sonotheque.deposit.checking import check as check_delivery
 from sonotheque.errors import BadInput
+from sonotheque.matching.picture import Laid
 from sonotheque.model.findings import Severity
 from sonotheque.store import files
 from sonotheque.store.clock import utc_now
@@ -29,30 +29,27 @@ def check(arguments: Namespace) -> Answer:
                 where=str(path),
                 remedy=f"let its name end in {', '.join(_SUFFIXES[:-1])} or {_SUFFIXES[-1]}",
             )
+    is_page_wanted = any(path.suffix.lower() == ".html" for path in arguments.reports)
+    laid: dict[str, Laid] | None = {} if is_page_wanted else None
     with (
         archives.open_archive(arguments.archive) as archive,
         progress(inspect="listening", compare="comparing") as show,
     ):
         if arguments.paths:
-            report = check_delivery(archive, arguments.paths, utc_now(), show)
+            report = check_delivery(archive, arguments.paths, utc_now(), show, laid)
         else:
-            report = check_archive(archive, utc_now(), show)
+            report = check_archive(archive, utc_now(), show, laid)
         name = archive.config.name
     answer = Answer(report, "\n".join(_lines(report)), exit_code=int(report.attention))
     for path in arguments.reports:
-        written = _written(path, name, report, answer, arguments.language)
+        if path.suffix.lower() == ".html":
+            written = checks.page(name, report, language(arguments.language), laid or {})
+        elif path.suffix.lower() == ".csv":
+            written = checks.table(report)
+        else:
+            written = answer.render(as_json=path.suffix.lower() == ".json") + "\n"
         files.replace(path.absolute(), written.encode("utf-8", "backslashreplace"))
     return answer
-
-
-def _written(path: Path, name: str, report: Report, answer: Answer, code: str) -> str:
-    match path.suffix.lower():
-        case ".html":
-            return checks.page(name, report, language(code))
-        case ".csv":
-            return checks.table(report)
-        case suffix:
-            return answer.render(as_json=suffix == ".json") + "\n"
 
 
 def _lines(report: Report) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from sonotheque import archive as archives
@@ -13,7 +14,7 @@ from sonotheque.cli import cataloguing, text
 from sonotheque.cli.answer import Answer
 from sonotheque.errors import BadInput, NotFound
 from sonotheque.model.identifiers import holding_id_of, parse_isrc, parse_recording_id
-from sonotheque.model.music import Match, MatchKind, Recording
+from sonotheque.model.music import Fingerprints, Match, MatchKind, Recording
 from sonotheque.store import files
 from sonotheque.store.clock import utc_now
 
@@ -103,6 +104,8 @@ def match(arguments: Namespace) -> Answer:
 
     documents, lines = [], []
     found_any = False
+    if arguments.svg:
+        _check_picture(arguments.svg, arguments.files)
     with archives.open_archive(arguments.archive) as archive:
         limits = archive.config.limits
         sandbox = Sandbox(
@@ -122,8 +125,50 @@ def match(arguments: Namespace) -> Answer:
                 matches = archive.fingerprints.find_matches(inspection.fingerprints)
                 found_any = found_any or bool(matches)
                 lines += _matched(archive, path, matches)
-                documents.append({"file": str(path), "matches": matches})
+                document: dict[str, object] = {"file": str(path), "matches": matches}
+                if arguments.svg:
+                    drawn = _drawn(
+                        archive, path, inspection.fingerprints, matches, arguments.language
+                    )
+                    files.replace(arguments.svg.absolute(), drawn.encode())
+                    document["picture"] = str(arguments.svg)
+                    lines.append(f"  drawn in {text.cut(str(arguments.svg), 60)}")
+                documents.append(document)
     return Answer(documents, "\n".join(lines), exit_code=1 if found_any else 0)
+
+
+def _check_picture(svg: Path, paths: Sequence[Path]) -> None:
+    """Raises BadInput where no picture can be drawn of `paths`, or not there."""
+    if svg.suffix.lower() != ".svg":
+        raise BadInput("is no SVG", where=str(svg), remedy="let its name end in .svg")
+    if len(paths) > 1:
+        raise BadInput(
+            f"{len(paths)} files do not go into one picture",
+            where=str(svg),
+            remedy="with --svg, name one file at a time",
+        )
+
+
+def _drawn(
+    archive: Archive, path: Path, query: Fingerprints, matches: tuple[Match, ...], code: str
+) -> str:
+    """The picture of the best of `matches`. Raises BadInput where there is nothing to draw."""
+    from sonotheque.access import alignments
+    from sonotheque.access.language import language
+    from sonotheque.matching.picture import lay
+
+    recording = archive.catalogue.get(matches[0].recording) if matches else None
+    held = archive.read_fingerprints(recording) if recording else None
+    if recording is None or held is None:
+        raise BadInput(
+            "there is nothing to draw: "
+            + ("no fingerprint of its match is kept" if matches else "it matches nothing here"),
+            where=str(path),
+            remedy="leave --svg away" if matches else "ask without --svg whether it matches",
+        )
+    laid = lay(query, held, matches[0])
+    name = path.name.encode("utf-8", "backslashreplace").decode()
+    return alignments.picture(name, recording.description, matches[0], laid, language(code))
 
 
 def _matched(archive: Archive, path: Path, matches: tuple[Match, ...]) -> list[str]:

@@ -134,6 +134,10 @@ def _finding(commands: _Commands) -> None:
     )
     match = _command(commands, "match", "finding:match", "is this sound in the archive already?")
     match.add_argument("files", metavar="FILE", nargs="+", type=Path)
+    match.add_argument(
+        "--svg", type=Path, metavar="OUT.svg", help="draw how the one FILE lies on its best match"
+    )
+    match.add_argument("--language", choices=["en", "fr"], default="en", help="of the picture")
     add_check(commands, _command)
     add_watch(commands, _command)
     add_catalogue(commands, _command)

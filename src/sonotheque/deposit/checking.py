@@ -20,16 +20,26 @@ from sonotheque.deposit.accession import Progress, look_into
 from sonotheque.deposit.appraisal import appraise
 from sonotheque.deposit.inspection import Inspection
 from sonotheque.deposit.package import PackageFile, read_package
-from sonotheque.deposit.scrutiny import first_of, own_licences, scrutinise, withdrawn
+from sonotheque.deposit.scrutiny import first_of, own_licences, same_work, scrutinise, withdrawn
 from sonotheque.errors import BadInput
 from sonotheque.matching import clones
 from sonotheque.matching.forensics import Exhibit, across, cloned_from, several_codes_findings
 from sonotheque.matching.index import FingerprintIndex
+from sonotheque.matching.picture import Laid, lay
 from sonotheque.model.findings import Finding, Severity
 from sonotheque.model.identifiers import Isrc, RecordingId, mint_recording_id
-from sonotheque.model.music import AudioProperties, Description, Match, MatchKind, Recording
+from sonotheque.model.music import (
+    AudioProperties,
+    Description,
+    Fingerprints,
+    Match,
+    MatchKind,
+    Recording,
+)
 from sonotheque.model.terms import Status
 
+LAID_MAX = 100
+"""So many of the files that have to be looked at are laid on their matches, to be drawn."""
 _MESSAGE_MARK = b"NewReleaseMessage"
 _MARK_WITHIN_BYTES = 4_096
 _WHOLE_ARCHIVE = "the archive"
@@ -78,9 +88,16 @@ def worst(findings: Sequence[Finding]) -> Severity | None:
 
 
 def check(
-    archive: Archive, paths: Sequence[Path], now: str, progress: Progress | None = None
+    archive: Archive,
+    paths: Sequence[Path],
+    now: str,
+    progress: Progress | None = None,
+    laid: dict[str, Laid] | None = None,
 ) -> Report:
     """Check the delivery at `paths`: directories, bags, files, DDEX messages.
+
+    `laid` is filled with how files lie on their best matches, by their names: of those that have to
+    be looked at, the first LAID_MAX.
 
     Raises BadInput where a path does not exist or there is nothing to check.
     """
@@ -92,7 +109,9 @@ def check(
     with _Checker(archive, now) as checker:
         looked = look_into(archive, files, progress)
         for file, (_, inspection) in zip(files, looked, strict=True):
-            items.append(checker.file(file, inspection))
+            item = checker.file(file, inspection)
+            items.append(item)
+            _lay(archive, item, inspection.fingerprints, laid)
         heard = {isrc for item in items for isrc in item.description.isrcs}
         for message in messages:
             items += checker.message(message, heard)
@@ -108,8 +127,14 @@ def check(
     )
 
 
-def check_archive(archive: Archive, now: str, progress: Progress | None = None) -> Report:
-    """Hold every deposited recording against all others, by the fingerprints that are kept.
+def check_archive(
+    archive: Archive,
+    now: str,
+    progress: Progress | None = None,
+    laid: dict[str, Laid] | None = None,
+) -> Report:
+    """Hold every deposited recording against all others, by the fingerprints that are kept; `laid`
+    as for `check`, by identifier.
 
     Of two that sound alike the one that came later is told of. Modified copies are not looked for
     here: they are found when a file comes, for what they are found by is not kept.
@@ -128,6 +153,7 @@ def check_archive(archive: Archive, now: str, progress: Progress | None = None) 
         exhibits.append(exhibit)
         if item.findings:
             items.append(item)
+            _lay(archive, item, fingerprints, laid)
         if progress:
             progress("compare", number, total)
     return Report(
@@ -176,6 +202,23 @@ def _compared(
         cloned_from=cloned_from(findings, matches, described),
     )
     return item, exhibit
+
+
+def _lay(
+    archive: Archive,
+    item: Checked,
+    fingerprints: Fingerprints | None,
+    laid: dict[str, Laid] | None,
+) -> None:
+    """Add to `laid` how `item` lies on its best match, where somebody has to look at it."""
+    if laid is None or len(laid) >= LAID_MAX or fingerprints is None or not item.matches:
+        return
+    best = item.matches[0]
+    recording = next((one for one in item.matched if one.id == best.recording), None)
+    if recording is None or item.severity not in (Severity.ERROR, Severity.WARNING):
+        return
+    if held := archive.read_fingerprints(recording):
+        laid[item.name] = lay(fingerprints, held, best)
 
 
 def _itself(recording: Recording) -> Match:
@@ -263,6 +306,7 @@ class _Checker:
                 *(replace(finding, where=file.name) for finding in appraised.findings),
                 *scrutinised,
                 *withdrawn(archive, matches, where=file.name, now=self._now),
+                *(same_work(archive, description, matches, where=file.name) if prints else ()),
             ),
         )
 

@@ -5,6 +5,7 @@ Reads the catalogue and the ledger and writes nothing; the rules are those of `m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from sonotheque.matching.codes import code_findings, date_findings
 from sonotheque.matching.forensics import (
     known_code_findings,
     licence_findings,
+    same_work_findings,
     several_codes_findings,
 )
 from sonotheque.model.findings import Finding, Severity
@@ -22,6 +24,11 @@ from sonotheque.model.terms import Statement
 from sonotheque.rights.licences import name_of
 
 _DATE_TAGS = ("year", "date", "originaldate")
+_ASKED_MAX, _ALIKE_MAX = 150, 20
+"""Characters of a title and of an artist that are looked for, and recordings that are looked at."""
+_WORD = re.compile(r"\w+")
+_NOT_OF_THE_WORK = re.compile(r"\s*[(\[]|\s[-–—]\s")
+"""Where the title ends and what marks a version begins."""
 
 
 def scrutinise(
@@ -65,6 +72,23 @@ def scrutinise(
             f"{recording.description.title!r} ({recording.id})",
         )
     return tuple(replace(finding, where=where) for finding in found)
+
+
+def same_work(
+    archive: Archive, description: Description, matches: Iterable[Match], *, where: str
+) -> tuple[Finding, ...]:
+    """Which held recordings have the title and the artist of the file `where` that says it is
+    `description`, and are none of `matches`: nobody who has not heard it can say that."""
+    title = _NOT_OF_THE_WORK.split(description.title, maxsplit=1)[0] or description.title
+    query = " ".join(_WORD.findall(f"{title[:_ASKED_MAX]} {description.artist[:_ASKED_MAX]}"))
+    matched = {match.recording for match in matches}
+    found = archive.catalogue.find(query, limit=_ALIKE_MAX).recordings
+    unlike = [
+        one
+        for one in found
+        if one.id not in matched and archive.vault.holding(holding_id_of(one.id)) is not None
+    ]
+    return tuple(replace(one, where=where) for one in same_work_findings(description, unlike))
 
 
 def first_of(archive: Archive, recordings: Iterable[RecordingId]) -> dict[RecordingId, str]:

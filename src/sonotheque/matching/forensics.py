@@ -20,6 +20,7 @@ CATALOGUE_MIN = 3
 """So many recordings of one artist under other names are no mix-up of one file any more."""
 _PREFIX_PEERS_MIN = 4
 _NAMES_SHOWN = 4
+_TITLE_LETTERS_MIN = 2
 _CLONED = ("clone.modified", "clone.other-artist")
 
 
@@ -82,6 +83,38 @@ def known_code_findings(
                     )
                 )
     return tuple(found)
+
+
+def same_work_findings(
+    description: Description, unlike: Sequence[Recording]
+) -> tuple[Finding, ...]:
+    """Which of `unlike`, recordings that were heard and do not sound the same, have the title and
+    the artist of `description`: by these words, and by nothing else, recordings of one work.
+
+    A title that is missing or of one letter or digit says nothing, nor does a missing artist.
+    """
+    title, artist = title_key(description.title), artist_key(description.artist)
+    if len(title) < _TITLE_LETTERS_MIN or not artist:
+        return ()
+    alike = [
+        one
+        for one in unlike
+        if title_key(one.description.title) == title
+        and artist_key(one.description.artist) == artist
+    ]
+    if not alike:
+        return ()
+    shown = ", ".join(_called(one) for one in alike[:_NAMES_SHOWN])
+    more = f" and {len(alike) - _NAMES_SHOWN} more" if len(alike) > _NAMES_SHOWN else ""
+    return (
+        Finding(
+            code="match.same-work",
+            severity=Severity.INFO,
+            message=f"does not sound like {shown}{more}, of the same title and artist: by these"
+            " words alone, another recording of the same work",
+            remedy="nothing to do: it is a recording of its own, and must not be merged",
+        ),
+    )
 
 
 def several_codes_findings(description: Description, held: Recording | None) -> tuple[Finding, ...]:

@@ -227,6 +227,8 @@ class Alignment:
 
 _NEAR_TICKS, _NEAR_STEPS = 160, 7
 _BIN_TICKS = 6
+_LINE_TICKS = 4
+"""So near to the line, a landmark is on it."""
 _SLOPES = np.linspace(-0.014, 0.014, 57)
 _PAIRS_MIN = 6
 _PAIRS_MAX = 2_000_000
@@ -244,7 +246,7 @@ def align(
     pairs = _pairs(copy, recording, tempo, steps, offset_ticks)
     if pairs is None:
         return None
-    which, times, early, higher = pairs
+    which, _, times, early, higher = pairs
     middle = float(times.mean())
     counts = np.stack([_bins(early - slope * (times - middle)) for slope in _SLOPES])
     couples = counts[:, :-1] + counts[:, 1:]
@@ -255,7 +257,7 @@ def align(
     slope = float(_SLOPES[best])
     shift = (float(place) + 1) * _BIN_TICKS - _NEAR_TICKS
     pitch = 0.0
-    for reach_ticks in (_BIN_TICKS, _BIN_TICKS, 4):
+    for reach_ticks in (_BIN_TICKS, _BIN_TICKS, _LINE_TICKS):
         inlier = np.abs(early - shift - slope * (times - middle)) <= reach_ticks
         if inlier.sum() < _PAIRS_MIN:
             return None
@@ -271,6 +273,22 @@ def align(
         support=count / _possible(copy, recording, tempo + slope, offset),
         margin=margin,
     )
+
+
+def coinciding(
+    copy: NDArray[np.uint32], recording: NDArray[np.uint32], alignment: Alignment
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Which landmarks of the copy lie on one of the recording, as `alignment` says, and on which:
+    the nearest in time. Both of shape (n,), in the order of the copy."""
+    line = (alignment.tempo, alignment.steps, alignment.offset_ticks)
+    pairs = _pairs(copy, recording, *line)
+    if pairs is None:
+        return np.empty(0, np.intp), np.empty(0, np.intp)
+    which, other, _, early, _ = pairs
+    order = np.lexsort((np.abs(early), which))
+    order = order[np.abs(early[order]) <= _LINE_TICKS]
+    which, first = np.unique(which[order], return_index=True)
+    return which, other[order[first]]
 
 
 def ticks_and_steps(landmarks: NDArray[np.uint32]) -> tuple[Floats, Floats]:
@@ -294,9 +312,10 @@ def _pairs(
     tempo: float,
     steps: float,
     offset_ticks: float,
-) -> tuple[NDArray[np.intp], Floats, Floats, Floats] | None:
-    """Landmarks of the copy with each of the recording that is near: which of the copy, when it is
-    there, how many ticks later than expected the other is and how many steps higher."""
+) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats, Floats, Floats] | None:
+    """Landmarks of the copy with each of the recording that is near: which of the copy and of the
+    recording, when the one is there, how many ticks later than expected the other is and how many
+    steps higher."""
     expected, there = tempo * _times(copy) + offset_ticks, _times(recording)
     begin = np.searchsorted(there, expected - _NEAR_TICKS)
     count = np.searchsorted(there, expected + _NEAR_TICKS) - begin
@@ -309,7 +328,7 @@ def _pairs(
     if near.sum() < _PAIRS_MIN:
         return None
     which, other = which[near], other[near]
-    return which, _times(copy)[which], there[other] - expected[which], higher[near]
+    return which, other, _times(copy)[which], there[other] - expected[which], higher[near]
 
 
 def _bins(early: Floats) -> NDArray[np.int64]:
