@@ -20,17 +20,19 @@ import tempfile
 import time
 import wave
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 from litestar.testing import TestClient
 
-from histories import OURS, TIMES, history
+from histories import OURS, THEIRS, TIMES, history, statement
 from oracle import answer
 from sonotheque import archive as archives
 from sonotheque.access.site import create_app
@@ -39,7 +41,7 @@ from sonotheque.config import Config, Root
 from sonotheque.deposit import accession
 from sonotheque.errors import Refused
 from sonotheque.model.identifiers import RecordingId
-from sonotheque.model.terms import ON_PREMISES, Answer, Use
+from sonotheque.model.terms import ON_PREMISES, Answer, Kind, Layer, Statement, Status, Use
 from sonotheque.model.territories import EVERYWHERE, Territory
 from sonotheque.publication.edition import build_edition, plan_edition
 from sonotheque.publication.tombstones import publish_tombstones
@@ -54,6 +56,11 @@ _CLOCKS = 3
 _CHUNK = 10_000
 _RATE_HZ = 22_050
 _SHOWN_MAX = 20
+_PLAIN_YES: dict[str, Any] = {
+    "kind": Kind.GRANT, "uses": tuple(Use), "status": Status.VERIFIED, "layers": tuple(Layer),
+    "issuer": "B", "at": TIMES[0], "begins_at": "", "ends_at": "", "territories": (),
+    "territories_except": (),
+}  # fmt: skip
 _KEPT = """
 [[statement]]
 issuer = "A"
@@ -66,7 +73,7 @@ uses = ["preserve"]
 def ask(number: int) -> Iterator[str]:
     """What history `number` is answered against its rules."""
     random = Random(number)
-    said = history(random)
+    said = contested(random, (OURS, OURS, OURS, THEIRS))
     for now in random.sample(TIMES, _CLOCKS):
         for decision in decide_all(said, OURS, now, HOME):
             place = HOME if decision.use in ON_PREMISES else EVERYWHERE
@@ -74,14 +81,53 @@ def ask(number: int) -> Iterator[str]:
                 yield f"{decision.use} at {now[:10]} is {decision.answer}, and by the rules {right}"
 
 
+def contested(
+    random: Random, recordings: Sequence[RecordingId], *, first: int = 1
+) -> tuple[Statement, ...]:
+    """A history of which half the time something is taken back by whoever said it, or by another,
+    and half of these times that is appealed against in turn."""
+    said = [*history(random, recordings, first=first)]
+    target = random.choice(said) if said else None
+    while target and random.random() < 0.5:
+        back = replace(
+            statement(random, first + len(said), (target.recording,)),
+            kind=Kind.REVOCATION, revokes=target.id, uses=(),
+            issuer=random.choice([target.issuer, target.issuer, "C"]),
+        )  # fmt: skip
+        said.append(back)
+        target = back
+    return tuple(said)
+
+
+def _moved(entry: Statement, now: str) -> Statement:
+    """`entry` by so many days later that `now` is in the middle of its time."""
+    days = date.fromisoformat(now[:10]) - date.fromisoformat(TIMES[len(TIMES) // 2][:10])
+
+    def later(text: str) -> str:
+        return f"{date.fromisoformat(text[:10]) + days}{text[10:]}" if text else ""
+
+    return replace(
+        entry,
+        at=later(entry.at),
+        begins_at=later(entry.begins_at),
+        ends_at=later(entry.ends_at),
+    )
+
+
 def ask_an_archive(number: int, archive: Archive) -> Iterator[str]:
     """What the site of `archive`, or its next edition, gives out against history `number`."""
     (recording,) = (one.id for one in archive.catalogue.each())
+    random = Random(number)
     first = len([*archive.ledger.statements()]) + 1
-    for entry in history(Random(number), (recording,), first=first):
-        archive.ledger.append([replace(entry, id=0)])
-    said = [*archive.ledger.statements()]
+    if random.random() < 0.8:
+        # Of five entries by chance hardly any two cover both layers: most archives are asked first.
+        allowed = statement(random, first, (recording,))
+        archive.ledger.append([replace(allowed, **_PLAIN_YES, id=0, revokes=0)])
+        first += 1
     now = utc_now()
+    for entry in contested(random, (recording,), first=first):
+        archive.ledger.append([replace(_moved(entry, now), id=0)])
+    said = [*archive.ledger.statements()]
 
     def right(use: Use) -> Answer:
         place = HOME if use in ON_PREMISES else EVERYWHERE

@@ -16,7 +16,8 @@ from sonotheque.model.terms import Answer, Decision, Kind, Layer, Statement
 from sonotheque.rights.decision import decide_all
 
 HISTORIES = range(1, 1_501)
-DEEP = (2, 7, 11, 17)
+DEEP = (1, 2, 5, 7)
+"""Allowed in part, unknown, allowed, refused."""
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +54,15 @@ def _without_beginnings(said: Sequence[Statement]) -> list[Statement]:
     ]
 
 
-@pytest.mark.parametrize("spoil", [_without_refusals_of_works, _without_ends, _without_beginnings])
+def _without_appeals(said: Sequence[Statement]) -> list[Statement]:
+    """A revocation of a revocation counts for nothing."""
+    revocations = {s.id for s in said if s.kind is Kind.REVOCATION}
+    return [s for s in said if s.revokes not in revocations]
+
+
+@pytest.mark.parametrize(
+    "spoil", [_without_refusals_of_works, _without_ends, _without_beginnings, _without_appeals]
+)
 def test_it_notices_a_rule_that_is_broken(monkeypatch: pytest.MonkeyPatch, spoil: Any) -> None:
     def broken(said: Sequence[Statement], *rest: Any) -> tuple[Decision, ...]:
         return decide_all(spoil(said), *rest)
@@ -74,3 +83,21 @@ def test_it_notices_a_site_that_asks_nobody(
 
         monkeypatch.setattr(archive, "decide", lax)
         assert [*consenting.ask_an_archive(DEEP[0], archive)]
+
+
+def test_it_notices_a_site_that_serves_nobody(
+    monkeypatch: pytest.MonkeyPatch, template: Path, tmp_path: Path
+) -> None:
+    found: list[str] = []
+    for number in DEEP:
+        shutil.copytree(template, tmp_path / f"{number}")
+        with archives.open_archive(tmp_path / f"{number}") as archive:
+            really = archive.decide
+
+            def shut(*words: Any, really: Any = really, **named: Any) -> Decision:
+                decision: Decision = replace(really(*words, **named), answer=Answer.REFUSED)
+                return decision
+
+            monkeypatch.setattr(archive, "decide", shut)
+            found += consenting.ask_an_archive(number, archive)
+    assert found

@@ -2,8 +2,8 @@
 
 The rules, in order:
 
-1. A takedown in force suspends every use but keeping (to preserve, and to describe unless it
-   names that).
+1. A takedown in force suspends every use but keeping (to preserve, and to describe and identify
+   unless it names them).
 2. Any refusal in force wins over any grant, on whichever layer it is.
 3. Keeping is allowed by any grant in force, verified or claimed, on either layer.
 4. Any other use is allowed by verified grants in force that together cover both layers, the
@@ -17,7 +17,7 @@ A grant of a use allows the lesser use too, and a refusal refuses the greater on
 has the tables). Doubt is resolved towards no: an entry dated in the future (a clock that ran
 wrong) counts if it restricts and does not if it allows; so does one that holds in some countries
 only, where the question is about all of them; a revocation of a refusal, a takedown or a
-revocation counts only from the one who issued it, a revocation of a grant from anybody.
+revocation counts only from the one who issued it, one of a grant or a notice from anybody.
 
 `clearance` says the same in SQL; its tests hold the two equal.
 """
