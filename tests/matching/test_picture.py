@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from xml.etree import ElementTree
@@ -136,6 +137,35 @@ def test_what_is_drawn_says_what_it_is_and_runs_nothing(held: Fingerprints) -> N
     )
     for outside in ("<script", "href", "http", "url(", "@import"):
         assert outside not in parts[0]
+
+
+def places(drawn: str, kind: str) -> list[tuple[float, float]]:
+    """Where each line of the path of this kind begins and ends, across."""
+    (path,) = re.findall(rf'class="{kind}" d="([^"]*)"', drawn)
+    return [(float(a), float(b)) for a, b in re.findall(r"M([\d.]+) [\d.]+L([\d.]+) ", path)]
+
+
+def ticks(drawn: str) -> list[tuple[str, float]]:
+    found = re.findall(r'class="quiet" x="([\d.]+)"[^>]*>(\d+:\d\d)<', drawn)
+    return [(clock, float(x)) for x, clock in found]
+
+
+def test_lines_stand_upright_at_one_tempo_and_lean_ever_more_at_another(
+    piece: Samples, held: Fingerprints
+) -> None:
+    part = fingerprints_of(piece[10 * RATE_HZ : 30 * RATE_HZ])
+    drawn = draw(lay(part, held, match_at(offset_ms=-10_000)), CAPTIONS)
+    assert all(abs(there - here) < 1 for here, there in places(drawn, "join"))
+    first, *_ = ticks(drawn)
+    assert first[0] == "0:00"
+    # The offset: the file begins where the recording's clock shows ten seconds.
+    below = ticks(drawn)[len(ticks(drawn)) // 2 :]
+    assert dict(below)["0:10"] == pytest.approx(first[1], abs=1.5)
+    drawn = draw(lay(fingerprints_of(at_speed(piece, 1.25)), held, match_at(1.25)), CAPTIONS)
+    lean = [there - here for here, there in places(drawn, "join")]
+    assert lean[0] < 5
+    assert lean[-1] > 90
+    assert (np.diff(lean) > -2).all()
 
 
 @given(
