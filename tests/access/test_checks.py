@@ -78,9 +78,10 @@ def test_what_matches_is_drawn_beside_what_is_found() -> None:
         overlap_ms=9_000,
     )
     item = replace(REPORT.items[0], matches=(match,), matched=(held,))
-    other = replace(item, name="c.mp3")
+    # Files of one name, from two places.
+    other = replace(item)
     silent = Fingerprints(chromaprint=b"", duration_ms=60_000)
-    laid = {one.name: lay(silent, silent, match) for one in (item, other)}
+    laid = {place: lay(silent, silent, match) for place in (0, 1)}
     report = replace(REPORT, items=(item, other, REPORT.items[1]))
     html = page("A", report, language("en"), laid)
     assert html.count("<svg") == html.count('role="img"') == 2

@@ -27,7 +27,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for a formula where a cell begins with it."""
 
 
-def page(name: str, report: Report, spoken: Language, laid: Mapping[str, Laid]) -> str:
+def page(name: str, report: Report, spoken: Language, laid: Mapping[int, Laid]) -> str:
     """A whole HTML document about `report`, made with the archive called `name`, with a picture of
     each file that is `laid` on its best match."""
     environment = Environment(
@@ -49,26 +49,25 @@ def page(name: str, report: Report, spoken: Language, laid: Mapping[str, Laid]) 
         report=report,
         pictures=_pictures(report, spoken, laid),
         pictures_max=LAID_MAX,
-        grave=[item for item in report.items if item.severity not in (None, Severity.INFO)],
+        grave=[
+            (place, item)
+            for place, item in enumerate(report.items)
+            if item.severity not in (None, Severity.INFO)
+        ],
         fine=[item for item in report.items if item.severity in (None, Severity.INFO)],
     )
 
 
-def _pictures(report: Report, spoken: Language, laid: Mapping[str, Laid]) -> dict[str, str]:
-    """SVG by the name of the file."""
-    drawn: dict[str, str] = {}
-    for item in report.items:
-        if item.name in laid and item.matches:
-            best = item.matches[0]
-            (held,) = [one for one in item.matched if one.id == best.recording]
-            drawn[item.name] = picture(
-                item.name,
-                held.description,
-                best,
-                laid[item.name],
-                spoken,
-                key=f"{len(drawn) + 1}",
-            )
+def _pictures(report: Report, spoken: Language, laid: Mapping[int, Laid]) -> dict[int, str]:
+    """SVG by the place of the item."""
+    drawn: dict[int, str] = {}
+    for place, one in laid.items():
+        item = report.items[place]
+        best = item.matches[0]
+        (held,) = [known for known in item.matched if known.id == best.recording]
+        drawn[place] = picture(
+            item.name, held.description, best, one, spoken, key=str(len(drawn) + 1)
+        )
     return drawn
 
 

@@ -30,7 +30,7 @@ def check(arguments: Namespace) -> Answer:
                 remedy=f"let its name end in {', '.join(_SUFFIXES[:-1])} or {_SUFFIXES[-1]}",
             )
     is_page_wanted = any(path.suffix.lower() == ".html" for path in arguments.reports)
-    laid: dict[str, Laid] | None = {} if is_page_wanted else None
+    laid: dict[int, Laid] | None = {} if is_page_wanted else None
     with (
         archives.open_archive(arguments.archive) as archive,
         progress(inspect="listening", compare="comparing") as show,

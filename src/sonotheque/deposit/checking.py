@@ -92,12 +92,12 @@ def check(
     paths: Sequence[Path],
     now: str,
     progress: Progress | None = None,
-    laid: dict[str, Laid] | None = None,
+    laid: dict[int, Laid] | None = None,
 ) -> Report:
     """Check the delivery at `paths`: directories, bags, files, DDEX messages.
 
-    `laid` is filled with how files lie on their best matches, by their names: of those that have to
-    be looked at, the first LAID_MAX.
+    `laid` is filled with how files lie on their best matches, by their place among the items: of
+    those that have to be looked at, the first LAID_MAX.
 
     Raises BadInput where a path does not exist or there is nothing to check.
     """
@@ -111,7 +111,7 @@ def check(
         for file, (_, inspection) in zip(files, looked, strict=True):
             item = checker.file(file, inspection)
             items.append(item)
-            _lay(archive, item, inspection.fingerprints, laid)
+            _lay(archive, items, inspection.fingerprints, laid)
         heard = {isrc for item in items for isrc in item.description.isrcs}
         for message in messages:
             items += checker.message(message, heard)
@@ -131,10 +131,10 @@ def check_archive(
     archive: Archive,
     now: str,
     progress: Progress | None = None,
-    laid: dict[str, Laid] | None = None,
+    laid: dict[int, Laid] | None = None,
 ) -> Report:
     """Hold every deposited recording against all others, by the fingerprints that are kept; `laid`
-    as for `check`, by identifier.
+    as for `check`.
 
     Of two that sound alike the one that came later is told of. Modified copies are not looked for
     here: they are found when a file comes, for what they are found by is not kept.
@@ -153,7 +153,7 @@ def check_archive(
         exhibits.append(exhibit)
         if item.findings:
             items.append(item)
-            _lay(archive, item, fingerprints, laid)
+            _lay(archive, items, fingerprints, laid)
         if progress:
             progress("compare", number, total)
     return Report(
@@ -206,11 +206,13 @@ def _compared(
 
 def _lay(
     archive: Archive,
-    item: Checked,
+    items: Sequence[Checked],
     fingerprints: Fingerprints | None,
-    laid: dict[str, Laid] | None,
+    laid: dict[int, Laid] | None,
 ) -> None:
-    """Add to `laid` how `item` lies on its best match, where somebody has to look at it."""
+    """Add to `laid` how the last of `items` lies on its best match, where somebody has to look at
+    it."""
+    item = items[-1]
     if laid is None or len(laid) >= LAID_MAX or fingerprints is None or not item.matches:
         return
     best = item.matches[0]
@@ -218,7 +220,7 @@ def _lay(
     if recording is None or item.severity not in (Severity.ERROR, Severity.WARNING):
         return
     if held := archive.read_fingerprints(recording):
-        laid[item.name] = lay(fingerprints, held, best)
+        laid[len(items) - 1] = lay(fingerprints, held, best)
 
 
 def _itself(recording: Recording) -> Match:
