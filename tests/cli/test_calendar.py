@@ -99,6 +99,10 @@ def test_a_licence_that_ends_and_terms_that_end(
     assert {e["on"] for e in found} == {f"{TODAY.year + 1}-01-01"}
     assert {place for e in found for place in e["territories"]} >= {"DE", "GB"}
     of = ("--procedure", "us-pre-1972", "--step", "searched", "--fixed", "1950")
+    _, noticed, _ = run("rights", "notice", id_, *of, "--on", _day(-1), *BY, "--json", *at)
+    number = str(json.loads(noticed)["statement"]["id"])
+    another = ("--by", "Somebody else", "--evidence", "a letter")
+    assert run("rights", "revoke", number, *another, *at)[0] == 0
     run("rights", "notice", id_, *of, "--on", _day(-1), *BY, *at)
     code, out, _ = run("rights", "calendar", "--limit", "1", *at)
     assert code == 0

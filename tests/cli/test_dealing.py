@@ -59,6 +59,26 @@ def test_entering(run: Run, told: Path, music: Any, tmp_path: Path) -> None:
     assert "Entered: 0" in run(*enter)[1]
 
 
+def test_a_takedown_in_a_message_is_told_to_mirrors(
+    run: Run, told: Path, music: Any, tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive"
+    assert run("init", archive, "--name", "Test", "--mandate", "Test Act")[0] == 0
+    music.file(tmp_path / "in" / "a.flac", 1, isrc="FRZ031400123", license=CC_BY)
+    assert run("deposit", tmp_path / "in", "--archive", archive)[0] == 0
+    assert run("publish", "--archive", archive)[0] == 0
+    listed = archive / "editions" / "tombstones.txt"
+    (recording,) = json.loads(run("find", "isrc:FRZ031400123", "--json", "--archive", archive)[1])[
+        "recordings"
+    ]
+    assert recording["id"] not in listed.read_text()
+    down = "<TakeDown>true</TakeDown>"
+    told.write_text(MESSAGE.replace("<DealTerms>", f"<DealTerms>{down}"), encoding="utf-8")
+    enter = ("rights", "read", told, "--enter", "--party", "PADPIDA2", "--archive", archive)
+    assert run(*enter)[0] == 0
+    assert recording["id"] in listed.read_text()
+
+
 def test_a_message_for_another_is_not_entered(fails: Callable[..., str], told: Path) -> None:
     line = fails(2, "rights", "read", told, "--enter")
     assert "--party" in line

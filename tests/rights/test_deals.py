@@ -216,6 +216,9 @@ def test_a_takedown_counts_whatever_else_is_unclear(version: str) -> None:
     said = only(read(down + WORLD + FROM, version=version))
     assert (said.kind, said.begins_at) == (Kind.TAKEDOWN, "2023-09-02")
     assert set(said.uses) == set(Use) - {Use.PRESERVE}
+    # Within a day: from its first moment, as a day, which the calendar knows.
+    timed = FROM.replace("StartDate>", "StartDateTime>").replace("09-02", "09-02T18:00:00Z")
+    assert only(read(down + WORLD + timed, version="43")).begins_at == "2023-09-02"
     unclear = read(down + WORLD.replace("Worldwide", "QZ") + FROM.replace("2023-09-02", "soon"))
     assert (only(unclear).begins_at, only(unclear).territories) == ("", ())
     assert codes(unclear) == {"deal.territory"}
