@@ -32,8 +32,8 @@ from typing import Any
 import numpy as np
 from litestar.testing import TestClient
 
-from histories import OURS, THEIRS, TIMES, history, statement
-from oracle import answer
+from histories import OURS, PLACES, THEIRS, TIMES, history, statement
+from oracle import answer, at_least, at_most
 from sonotheque import archive as archives
 from sonotheque.access.site import create_app
 from sonotheque.archive import Archive
@@ -41,11 +41,13 @@ from sonotheque.config import Config, Root
 from sonotheque.deposit import accession
 from sonotheque.errors import Refused
 from sonotheque.model.identifiers import RecordingId
+from sonotheque.model.procedures import Procedure, TermFacts
 from sonotheque.model.terms import ON_PREMISES, Answer, Kind, Layer, Statement, Status, Use
 from sonotheque.model.territories import EVERYWHERE, Territory
 from sonotheque.publication.edition import build_edition, plan_edition
 from sonotheque.publication.tombstones import publish_tombstones
-from sonotheque.rights.decision import decide_all
+from sonotheque.rights.clocks import PROCEDURES
+from sonotheque.rights.decision import decide, decide_all
 from sonotheque.store.clock import utc_now
 
 HOME = Territory("FR")
@@ -79,6 +81,55 @@ def ask(number: int) -> Iterator[str]:
             place = HOME if decision.use in ON_PREMISES else EVERYWHERE
             if (right := answer(said, OURS, decision.use, now, place)) is not decision.answer:
                 yield f"{decision.use} at {now[:10]} is {decision.answer}, and by the rules {right}"
+
+
+def ask_clocks(number: int, counts: Counter[str]) -> Iterator[str]:
+    """What history `number` is answered beyond its bounds when some of its permissions wait for a
+    procedure or for a term to be over, and its notices are steps."""
+    random = Random(number)
+    said = clocked(random, contested(random, (OURS, OURS, OURS, THEIRS)))
+    for now in random.sample(TIMES, _CLOCKS):
+        place = random.choice(PLACES)
+        least, most = at_least(said), at_most(said, now)
+        for use in Use:
+            given = decide(said, OURS, use, now, place).answer
+            low, high = (answer(bound, OURS, use, now, place) for bound in (least, most))
+            counts["answers with clocks"] += 1
+            counts["of which the bounds are sure"] += low is high
+            if given not in (low, high):
+                where = place or "everywhere"
+                yield f"{use} at {now[:10]} ({where}) is {given}, not from {low} to {high}"
+
+
+def clocked(random: Random, said: Sequence[Statement]) -> tuple[Statement, ...]:
+    """`said`, where two permissions in three wait for a clock and notices are steps of days up to a
+    year before; half the time every step of a procedure was taken."""
+    one = random.choice([Procedure.EU_LICENCE, Procedure.EU_EXCEPTION, Procedure.US_PRE_1972])
+    facts = TermFacts(fixed=random.choice(["", "1950", "1971", "1990"]), published="1955")
+    waiting = [(one, facts), (None, facts), (None, None)]
+    made: list[Statement] = []
+    for entry in said:
+        if entry.kind is Kind.GRANT:
+            procedure, known = random.choice(waiting)
+            made.append(replace(entry, procedure=procedure, facts=known))
+        elif entry.kind is Kind.NOTICE:
+            step = random.choice(PROCEDURES[one].steps)
+            made.append(_step(random, replace(entry, procedure=one, step=step)))
+        else:
+            made.append(entry)
+    if made and random.random() < 0.5:
+        blank = replace(
+            made[0], recording=OURS, kind=Kind.NOTICE, uses=(), basis=None, ends_at="", revokes=0,
+            facts=facts, procedure=one, status=Status.VERIFIED,
+        )  # fmt: skip
+        for step in PROCEDURES[one].steps:
+            made.append(_step(random, replace(blank, id=len(made) + 1, step=step)))
+    return tuple(made)
+
+
+def _step(random: Random, notice: Statement) -> Statement:
+    day = f"{random.choice([2025, 2025, 2026])}-{random.randint(1, 6):02}-01"
+    return replace(notice, begins_at=day, ends_at="")
 
 
 def contested(
@@ -192,7 +243,7 @@ def run(first: int, count: int, deep_each: int, template: Path) -> tuple[Counter
     counts: Counter[str] = Counter()
     wrong: list[str] = []
     for number in range(first, first + count):
-        found = [*ask(number)]
+        found = [*ask(number), *ask_clocks(number, counts)]
         counts["histories"] += 1
         counts["answers"] += _CLOCKS * len(Use)
         if deep_each and number % deep_each == 0:

@@ -1,16 +1,19 @@
 """The rules of docs/rights.md, one after the other, written down a second time.
 
 Deliberately naive: nothing is shared with `rights.decision`, nothing is quick, and no reasons are
-given. It knows no clocks of procedures and of terms of protection: those have references of their
-own.
+given. Of the clocks of procedures and of terms of protection, which have references of their own,
+it knows bounds: what is allowed at the least, and what at the most.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
 
 from histories import PLACES
 from sonotheque.model.identifiers import RecordingId
+from sonotheque.model.procedures import Procedure, Step
 from sonotheque.model.terms import KEEPING, TRAINING, Answer, Kind, Layer, Statement, Status, Use
 from sonotheque.model.territories import Territory
 
@@ -80,3 +83,44 @@ def answer(
             whole = [Layer.RECORDING] if use in TRAINING else [*Layer]
             yes.update(grant.layers or whole)
     return Answer.ALLOWED if yes == {*Layer} else Answer.UNKNOWN
+
+
+# The step that others are given time after, and fewer days than any law gives them.
+_ANNOUNCED = {
+    Procedure.EU_LICENCE: Step.PUBLISHED,
+    Procedure.EU_EXCEPTION: Step.PUBLISHED,
+    Procedure.US_PRE_1972: Step.INDEXED,
+}
+_WAIT_DAYS_MIN = {
+    Procedure.EU_LICENCE: 181, Procedure.EU_EXCEPTION: 181, Procedure.US_PRE_1972: 90,
+}  # fmt: skip
+
+
+def at_least(history: Sequence[Statement]) -> list[Statement]:
+    """`history` if no permission that waits for a clock is ever in force."""
+    return [s for s in history if s.kind is not Kind.GRANT or not (s.procedure or s.facts)]
+
+
+def at_most(history: Sequence[Statement], now: str) -> list[Statement]:
+    """`history` if each permission that waits for a clock is in force as soon as it can be: one
+    that waits for a procedure keeps at once, and opens listening and download, no more, when its
+    announcement is so old that the time of others may be over."""
+
+    def done(grant: Statement, procedure: Procedure) -> bool:
+        ages = [
+            (date.fromisoformat(now[:10]) - date.fromisoformat(notice.begins_at)).days
+            for notice in history
+            if (notice.kind, notice.recording) == (Kind.NOTICE, grant.recording)
+            and (notice.procedure, notice.step) == (procedure, _ANNOUNCED.get(procedure))
+        ]
+        return bool(ages) and max(ages) >= _WAIT_DAYS_MIN[procedure]
+
+    most: list[Statement] = []
+    for said in history:
+        uses = said.uses
+        if said.kind is Kind.GRANT and said.procedure:
+            opened = [Use.STREAM, Use.DOWNLOAD, Use.LISTEN_ON_SITE]
+            possible = [*KEEPING, *(opened if done(said, said.procedure) else [])]
+            uses = tuple(use for use in uses if use in possible)
+        most.append(replace(said, uses=uses, procedure=None, facts=None))
+    return most

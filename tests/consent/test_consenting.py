@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 import consenting
 from sonotheque import archive as archives
 from sonotheque.model.terms import Answer, Decision, Kind, Layer, Statement
-from sonotheque.rights.decision import decide_all
+from sonotheque.rights.decision import decide, decide_all
 
 HISTORIES = range(1, 1_501)
 DEEP = (1, 2, 5, 7)
@@ -29,6 +30,26 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_no_history_is_answered_against_its_rules() -> None:
     assert [line for number in HISTORIES for line in consenting.ask(number)] == []
+
+
+def test_no_history_with_clocks_is_answered_beyond_its_bounds() -> None:
+    counts: Counter[str] = Counter()
+    assert [line for number in HISTORIES for line in consenting.ask_clocks(number, counts)] == []
+    assert 0 < counts["of which the bounds are sure"] < counts["answers with clocks"]
+
+
+def _no_procedures(said: Sequence[Statement]) -> list[Statement]:
+    return [replace(s, procedure=None, facts=None) for s in said]
+
+
+def _no_grants(said: Sequence[Statement]) -> list[Statement]:
+    return [s for s in said if s.kind is not Kind.GRANT]
+
+
+@pytest.mark.parametrize("spoil", [_no_procedures, _no_grants])
+def test_it_notices_a_clock_that_is_broken(monkeypatch: pytest.MonkeyPatch, spoil: Any) -> None:
+    monkeypatch.setattr(consenting, "decide", lambda said, *rest: decide(spoil(said), *rest))
+    assert any(line for number in HISTORIES for line in consenting.ask_clocks(number, Counter()))
 
 
 @pytest.mark.parametrize("number", DEEP)
