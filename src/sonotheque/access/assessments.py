@@ -6,12 +6,9 @@ The page is one file that needs nothing else, to be sent, printed or put on any 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from sonotheque.access.explanations import clean
+from sonotheque.access.documents import document
 from sonotheque.access.language import Language
 from sonotheque.assessment.ndsa2 import LEVELS, Area, Assessment, Said, Standing, Verdict
 from sonotheque.config import Attestation
@@ -57,22 +54,7 @@ def counted(assessment: Assessment, spoken: Language) -> str:
 
 def page(name: str, assessment: Assessment, spoken: Language) -> str:
     """A whole HTML document about the archive called `name`."""
-    environment = Environment(
-        loader=PackageLoader(__package__, "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["clean"] = clean
-    style = resources.files(__package__).joinpath("static", "site.css").read_text("utf-8")
-    return environment.get_template("assessment.html").render(
-        name=name,
-        style=style,
-        speak=spoken,
-        t=spoken.text,
-        **shown(assessment, spoken),
-    )
+    return document("assessment.html", spoken, name=name, **shown(assessment, spoken))
 
 
 def shown(assessment: Assessment, spoken: Language) -> dict[str, Any]:

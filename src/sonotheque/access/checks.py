@@ -9,12 +9,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
-from importlib import resources
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sonotheque.access.alignments import picture
-from sonotheque.access.explanations import clean
+from sonotheque.access.documents import document
 from sonotheque.access.language import Language
 from sonotheque.deposit.checking import LAID_MAX, Report
 from sonotheque.matching.picture import Laid
@@ -30,21 +27,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def page(name: str, report: Report, spoken: Language, laid: Mapping[int, Laid]) -> str:
     """A whole HTML document about `report`, made with the archive called `name`, with a picture of
     each file that is `laid` on its best match."""
-    environment = Environment(
-        loader=PackageLoader(__package__, "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["clean"] = clean
-    environment.filters["isrc"] = format_isrc
-    style = resources.files(__package__).joinpath("static", "site.css").read_text("utf-8")
-    return environment.get_template("check.html").render(
+    return document(
+        "check.html",
+        spoken,
         name=name,
-        style=style,
-        speak=spoken,
-        t=spoken.text,
         agent=AGENT,
         report=report,
         pictures=_pictures(report, spoken, laid),
