@@ -103,7 +103,7 @@ def ask_clocks(number: int, counts: Counter[str]) -> Iterator[str]:
 
 def clocked(random: Random, said: Sequence[Statement]) -> tuple[Statement, ...]:
     """`said`, where two permissions in three wait for a clock and notices are steps of days up to a
-    year before; half the time every step of a procedure was taken."""
+    year before; half the time every step of a procedure was taken, and the work is free."""
     one = random.choice([Procedure.EU_LICENCE, Procedure.EU_EXCEPTION, Procedure.US_PRE_1972])
     facts = TermFacts(fixed=random.choice(["", "1950", "1971", "1990"]), published="1955")
     waiting = [(one, facts), (None, facts), (None, None)]
@@ -124,6 +124,13 @@ def clocked(random: Random, said: Sequence[Statement]) -> tuple[Statement, ...]:
         )  # fmt: skip
         for step in PROCEDURES[one].steps:
             made.append(_step(random, replace(blank, id=len(made) + 1, step=step)))
+        # By chance alone hardly any permission that waits covers both layers.
+        asked = replace(
+            blank, **_PLAIN_YES | {"layers": (Layer.RECORDING,)}, id=len(made) + 1, step=None
+        )
+        made += [asked, replace(
+            asked, id=asked.id + 1, layers=(Layer.WORK,), procedure=None, facts=None
+        )]  # fmt: skip
     return tuple(made)
 
 
