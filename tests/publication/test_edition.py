@@ -202,7 +202,7 @@ def test_nothing_is_published_against_the_ledger_whatever_its_history(
         held = archive.vault.holding(holding_id_of(recording))
         assert held
         digests[recording] = held.audio[0].sha512
-    for _ in range(12):
+    for _ in range(30):
         recording = chance.choice(recordings)
         entry = Statement(
             recording=recording,

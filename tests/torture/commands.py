@@ -119,7 +119,7 @@ def prepare(ways: Ways) -> None:
     _Clock.ways = ways
     for module, name, instead in (
         (clock, "datetime", _Clock),
-        (accession, "_look_into", _look_into),
+        (accession, "look_into", _look_into),
     ):
         setattr(module, name, instead)
     mint = {"recording": RecordingId, "deposit": DepositId}
