@@ -109,12 +109,13 @@ def test_posted_as_pyacoustid_does_and_several_at_once(room: ReadingRoom, asked:
         assert found[0]["recordings"][0]["sonotheque"] == room.recording
 
 
-def test_what_may_not_be_described_is_not_named(room: ReadingRoom, asked: Asked) -> None:
+@pytest.mark.parametrize("use", [Use.DESCRIBE, Use.IDENTIFY, Use.PRESERVE])
+def test_what_may_not_be_identified_is_not_named(room: ReadingRoom, asked: Asked, use: Use) -> None:
     assert results(room, asked)
     refusal = Statement(
         recording=room.recording,
         kind=Kind.REFUSAL,
-        uses=(Use.DESCRIBE,),
+        uses=(use,),
         status=Status.VERIFIED,
         issuer="The artist",
         evidence="a letter",

@@ -135,7 +135,8 @@ def test_every_page_is_accessible_and_fits_a_phone(server: Any, room: Any, brows
     shown = ("plain.flac", "withdrawn.flac", "hostile.flac", "claimed.ogg")
     recordings = [f"/recordings/{room.recordings[name]}" for name in shown]
     pages = ["/", "/search?q=Piece", "/search?q=zzzz", "/editions", "/editions/1", "/about", "/api"]
-    pages += ["/nowhere", f"{recordings[-1]}/audio", *recordings]
+    pages += ["/nowhere", f"{recordings[-1]}/audio", *recordings, "/artists", "/prove"]
+    pages += [f"{recordings[0]}/claim", f"{recordings[0]}/claim?ask=takedown"]
     wrong = []
     for code, theme in (("en", "light"), ("fr", "dark")):
         emulated = {"features": [{"name": "prefers-color-scheme", "value": theme}]}

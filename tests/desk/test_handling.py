@@ -176,9 +176,13 @@ def test_two_who_claim_the_same_see_each_other_and_the_stricter_holds(
     assert codes == ["rights.conflict", "rights.overdue"]
     # The same person twice, and another layer, are no conflict.
     desk.open(claim(recording, "Cy", layers=(Layer.WORK,)), NOW)
-    desk.open(claim(recording, " ANN "), NOW)
+    again, _ = desk.open(claim(recording, " ANN ", contact="ann@example.ORG"), NOW)
     assert len(desk.conflicts(second)) == 2
     assert {case.claimant.name for case in desk.conflicts(second)} == {"Ann", "ANN"}
+    assert desk.conflicts(again) == (desk.cases.get(second.id),)
+    # Somebody else of that name, or who says to be Ann, is.
+    another, _ = desk.open(claim(recording, "Ann", contact="else@example.org"), NOW)
+    assert {case.id for case in desk.conflicts(another)} == {first.id, second.id, again.id}
 
 
 def test_what_is_no_request_says_what_is_missing(archive: Archive, recording: RecordingId) -> None:

@@ -327,9 +327,14 @@ def conflicts(case: Case, others: Iterable[Case]) -> tuple[Case, ...]:
         for other in others
         if other.recording == case.recording
         and other.is_live
-        and folded(other.claimant.name) != folded(case.claimant.name)
+        and _who(other) != _who(case)
         and not set(other.layers).isdisjoint(case.layers)
     )
+
+
+def _who(case: Case) -> tuple[str, str]:
+    """Whom two cases have in common if they are one person's: a name alone can be another's."""
+    return folded(case.claimant.name), folded(case.claimant.contact)
 
 
 def was_rejected(name: str, others: Iterable[Case]) -> bool:
