@@ -30,6 +30,7 @@ from sonotheque.matching.landmarks import (
 )
 from sonotheque.matching.views import COARSE_ROWS, FINE_SCALE
 from sonotheque.model.music import Fingerprints, Match
+from sonotheque.store.markup import xml_text
 
 POINTS_MAX = 600
 """Of each kind and side that are drawn: more would make one grey strip."""
@@ -166,8 +167,8 @@ def draw(laid: Laid, captions: Captions, *, key: str = "", language: str = "en")
         f'<svg{xmlns} class="aligned" viewBox="0 0 {_WIDTH} {height}" role="img"'
         f" lang={quoteattr(language)}"
         f' aria-labelledby="{name}-title {name}-text">',
-        f'<title id="{name}-title">{_plain(captions.title)}</title>',
-        f'<desc id="{name}-text">{_plain(captions.description)}</desc>',
+        f'<title id="{name}-title">{escape(xml_text(captions.title))}</title>',
+        f'<desc id="{name}-text">{escape(xml_text(captions.description))}</desc>',
         f"<style>{_STYLE}</style>",
         f'<rect class="paper" width="{_WIDTH}" height="{height}"/>',
         *(_text(_MARGIN, 26 + _LINE * n, line, "heading") for n, line in enumerate(heading)),
@@ -312,7 +313,7 @@ def _clock(seconds: int) -> str:
 
 def _text(x: float, y: float, words: str, kind: str = "") -> str:
     role = f' class="{kind}"' if kind else ""
-    return f'<text{role} x="{x}" y="{y}">{_plain(_cut(words))}</text>'
+    return f'<text{role} x="{x}" y="{y}">{escape(xml_text(_cut(words)))}</text>'
 
 
 def _cut(words: str) -> str:
@@ -323,15 +324,3 @@ def _cut(words: str) -> str:
         if width > _COLUMNS_MAX:
             return words[:at].rstrip() + "…"
     return words
-
-
-def _plain(words: str) -> str:
-    """`words` as text of XML, without what XML cannot hold (XML 1.0, section 2.2)."""
-    return escape(
-        "".join(
-            c
-            for c in words
-            if c in "\t\n\r"
-            or (c >= " " and not "\ud800" <= c <= "\udfff" and c not in "\ufffe\uffff")
-        )
-    )

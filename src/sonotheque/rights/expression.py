@@ -10,7 +10,6 @@ All of it follows from `decide`: what is not allowed is reserved.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,11 +18,11 @@ from lxml import etree
 from sonotheque.model.identifiers import RecordingId
 from sonotheque.model.terms import TRAINING, Basis, Decision, Kind, Statement, Status, Use
 from sonotheque.rights.validity import LAWFUL
+from sonotheque.store.markup import xml_text
 
 PREMIS = "http://www.loc.gov/premis/v3"
 _BASES = "http://id.loc.gov/vocabulary/preservation/rightsBasis"
 _TDM = "http://www.w3.org/ns/tdmrep#"
-_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ACTIONS = {
     Use.PRESERVE: "archive",
     Use.DESCRIBE: "index",
@@ -210,5 +209,5 @@ def _identified(parent: Any, name: str, kind: str, value: str) -> None:
 def _below(parent: Any, name: str, text: str = "") -> Any:
     element = etree.SubElement(parent, f"{{{PREMIS}}}{name}")
     if text:
-        element.text = _NO_XML.sub("\ufffd", text)
+        element.text = xml_text(text)
     return element

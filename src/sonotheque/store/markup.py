@@ -6,6 +6,7 @@ sees it as what it is in every encoding; lxml then parses with all of that switc
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from xml.parsers import expat
 
@@ -14,8 +15,14 @@ from lxml import etree
 HEAD_BYTES = 1 << 16
 """A root element begins within this."""
 
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 Element = Any
 """An lxml element; lxml brings no types."""
+
+
+def xml_text(text: str) -> str:
+    """`text` with U+FFFD for what XML cannot hold (XML 1.0, section 2.2)."""
+    return _NO_XML.sub("\ufffd", text)
 
 
 class Unfit(Exception):

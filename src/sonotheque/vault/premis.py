@@ -7,7 +7,6 @@ types, outcomes and roles are terms of the Library of Congress's preservation vo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
@@ -16,6 +15,7 @@ from lxml import etree
 
 from sonotheque.model.holdings import NOT_READ, FixityEvent, Outcome
 from sonotheque.model.identifiers import HoldingId
+from sonotheque.store.markup import xml_text
 
 NAMESPACE = "http://www.loc.gov/premis/v3"
 _TERMS = "http://id.loc.gov/vocabulary/preservation"
@@ -28,7 +28,6 @@ _SUCCESS, _WARNING, _FAIL = (
     (label, "eventOutcome", label[:3]) for label in ("success", "warning", "fail")
 )
 _OUTCOMES = {Outcome.PASS: _SUCCESS, Outcome.HEALED: _WARNING}
-_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def to_line(event: FixityEvent) -> bytes:
@@ -129,7 +128,7 @@ def _element(name: str, *content: Any) -> Any:
     element = etree.Element(_name(name), nsmap={None: NAMESPACE})
     for part in content:
         if isinstance(part, str):
-            element.text = _NO_XML.sub("\ufffd", part)
+            element.text = xml_text(part)
         else:
             element.append(part)
     return element
