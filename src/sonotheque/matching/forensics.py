@@ -191,6 +191,11 @@ def _repeated_codes(exhibits: Sequence[Exhibit]) -> Iterator[Finding]:
 def _padding(exhibits: Sequence[Exhibit]) -> Iterator[Finding]:
     """Groups that sound alike and are called differently."""
     by_name = {exhibit.name: exhibit for exhibit in exhibits}
+    near: dict[str, list[str]] = defaultdict(list)
+    for exhibit in exhibits:
+        for name in filter(by_name.__contains__, exhibit.alike):
+            near[exhibit.name].append(name)
+            near[name].append(exhibit.name)
     seen: set[str] = set()
     for exhibit in exhibits:
         if exhibit.name in seen:
@@ -198,9 +203,7 @@ def _padding(exhibits: Sequence[Exhibit]) -> Iterator[Finding]:
         group = [exhibit]
         seen.add(exhibit.name)
         for one in group:
-            near = [name for name in one.alike if name in by_name]
-            near += [other.name for other in exhibits if one.name in other.alike]
-            for name in dict.fromkeys(near):
+            for name in near[one.name]:
                 if name not in seen:
                     seen.add(name)
                     group.append(by_name[name])
