@@ -13,6 +13,7 @@ from sonotheque.archive import Archive
 from sonotheque.cli import cataloguing, text
 from sonotheque.cli.answer import Answer
 from sonotheque.errors import BadInput, NotFound
+from sonotheque.matching.clones import how_modified
 from sonotheque.model.identifiers import holding_id_of, parse_isrc, parse_recording_id
 from sonotheque.model.music import Fingerprints, Match, MatchKind, Recording
 from sonotheque.store import files
@@ -183,26 +184,15 @@ def _matched(archive: Archive, path: Path, matches: tuple[Match, ...]) -> list[s
     for found in matches:
         recording = archive.catalogue.get(found.recording)
         doubt = "perhaps " if found.is_suspect else ""
+        how = f" {how_modified(found)}" if found.kind is MatchKind.MODIFIED_COPY else ""
         lines.append(
-            f"  {doubt}{found.kind.value}{_change(found)}, similarity {found.similarity:.3f},"
+            f"  {doubt}{found.kind.value}{how}, similarity {found.similarity:.3f},"
             f" {text.duration(found.overlap_ms)} in common"
         )
         lines.append(
             text.recording_line(recording, indent="    ") if recording else f"    {found.recording}"
         )
     return lines
-
-
-def _change(found: Match) -> str:
-    """What was done to a modified copy."""
-    if found.kind is not MatchKind.MODIFIED_COPY:
-        return ""
-    inverted = " with one channel inverted" if found.is_inverted else ""
-    if inverted and (found.tempo, found.pitch_cents) == (1, 0):
-        return inverted
-    if found.speed is not None:
-        return f"{inverted} at {found.speed:.3f} times the speed"
-    return f"{inverted} at {found.tempo:.3f} times the tempo, {found.pitch_cents:+.0f} cents"
 
 
 def wanted(archive: Archive, which: str) -> tuple[Recording, ...]:

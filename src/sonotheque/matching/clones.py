@@ -117,7 +117,7 @@ def _part(new: Description, match: Match, held: Description) -> Finding:
 
 def _modified_finding(new: Description, match: Match, held: Description, *, known: bool) -> Finding:
     """`known` where the file is another encoding of a recording of its own artist."""
-    how = _how_modified(match)
+    how = how_modified(match)
     if _other_artist(new, held):
         return Finding(
             code="clone.modified",
@@ -134,7 +134,8 @@ def _modified_finding(new: Description, match: Match, held: Description, *, know
     )
 
 
-def _how_modified(match: Match) -> str:
+def how_modified(match: Match) -> str:
+    """What was done to a modified copy, in words."""
     if match.speed is not None and not match.is_inverted:
         return f"at {match.speed:.3f} times the speed"
     changes = ["with one channel inverted"] if match.is_inverted else []
@@ -147,7 +148,7 @@ def _how_modified(match: Match) -> str:
 
 
 def _suspect_finding(match: Match, held: Description) -> Finding:
-    how = f", {_how_modified(match)}," if match.kind is MatchKind.MODIFIED_COPY else ""
+    how = f", {how_modified(match)}," if match.kind is MatchKind.MODIFIED_COPY else ""
     return Finding(
         code="match.suspect",
         severity=Severity.WARNING,

@@ -7,6 +7,7 @@ thousand, is taken apart pair by pair.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +32,11 @@ class Nodes:
 def conflicts(shortest: int, longest: int, namings: int) -> bool:
     """Whether rows are in hard conflict, of which `shortest` and `longest` are the durations
     (linkage.sql, step `compare`), and `namings` how many different ones they give."""
-    return longest - shortest > 10_000 + longest // 20 or namings > 1
+    return bool(_is_far(shortest, longest)) or namings > 1
+
+
+def _is_far(shortest: Any, longest: Any) -> Any:
+    return longest - shortest > 10_000 + longest // 20
 
 
 def group(nodes: Nodes, first: Numbers, second: Numbers, probability: Floats) -> Numbers:
@@ -96,7 +101,7 @@ def _in_conflict(nodes: Nodes, groups: Numbers) -> Numbers:
     greatest = np.maximum.reduceat(naming, starts)
     named = np.where(naming == 0, np.iinfo(np.uint64).max, naming)
     least = np.minimum(np.minimum.reduceat(named, starts), greatest)
-    torn = (longest - shortest > 10_000 + longest // 20) | (least != greatest)
+    torn = _is_far(shortest, longest) | (least != greatest)
     found: Numbers = of[starts[torn]]
     return found
 
