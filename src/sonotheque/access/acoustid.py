@@ -1,8 +1,8 @@
 """Which recording is this fingerprint of? Asked and answered as AcoustID's web service has it.
 
 `/v2/lookup` after https://acoustid.org/webservice, so that pyacoustid, beets and Picard can use an
-archive in its place. A recording is named where nobody has refused that it be described, and what
-one client is told of is bounded by the guard. Any `client` key is accepted.
+archive in its place. A recording is named where its use `identify` is allowed, and what one client
+is told of is bounded by the guard. Any `client` key is accepted.
 """
 
 from __future__ import annotations
