@@ -25,7 +25,6 @@ from sonotheque.model.music import Fingerprints
 
 SECONDS = 174
 SHARD_MAX = 2_000_000
-QUINT_BYTES, LANDMARK_BYTES, LOOKUP_BYTES = 9, 4, 500
 _WORDS = int(1_000 * SECONDS / HOP_MS)
 _LANDMARKS = 10 * SECONDS
 _VARIANTS = 100_000_000
@@ -33,14 +32,6 @@ _VARIANTS = 100_000_000
 _CHUNK = 1 << 24
 
 Words = NDArray[np.uint32]
-
-
-def disk_bytes(count: int, *, with_quints: bool) -> int:
-    """What a crowd of `count` takes, about."""
-    each = LOOKUP_BYTES
-    if with_quints:
-        each += _LANDMARKS * LANDMARK_BYTES + 9 * SECONDS * QUINT_BYTES
-    return count * each
 
 
 class Crowd:
