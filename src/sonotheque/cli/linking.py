@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from argparse import Namespace
-from math import log2
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,6 +20,7 @@ from sonotheque.cli.finding import wanted
 from sonotheque.errors import BadInput, NotFound
 from sonotheque.matching import explanation, linkage
 from sonotheque.matching.explanation import Explanation, Linked, Row
+from sonotheque.matching.likelihood import logit2
 from sonotheque.store import files
 
 LINKS_NAME = "links"
@@ -118,7 +118,7 @@ def _why(found: Explanation) -> list[str]:
     ]
     lines += [f"  never, because {reason}" for reason in found.conflicts]
     share = f"to begin with, pairs of one {_SHARED[found.route]}"
-    lines.append(f"  {_odds(found.prior):+7.2f} bits  {share}: {found.prior:.6f}")
+    lines.append(f"  {logit2(found.prior):+7.2f} bits  {share}: {found.prior:.6f}")
     lines += [
         f"  {weight.bits:+7.2f} bits  {weight.comparison}: {weight.level}"
         for weight in found.weights
@@ -128,10 +128,6 @@ def _why(found: Explanation) -> list[str]:
 
 
 _SHARED = {"artist": "artist", "title": "title under two artists", "isrc": "ISRC"}
-
-
-def _odds(chance: float) -> float:
-    return log2(chance / (1 - chance))
 
 
 def linked_rows(archive: Archive, listed: Listed) -> tuple[Linked, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from sonotheque.matching.likelihood import COMPARISONS, Route, Weights, levels_of
+from sonotheque.matching.likelihood import COMPARISONS, Route, Weights, levels_of, logit2
 from sonotheque.matching.linkage import (
     ROUTE_OF,
     Fold,
@@ -102,7 +102,7 @@ def explain(one: Row, other: Row, directory: Path, fold: Fold) -> Explanation:
         if found:
             route, levels = found
     weights, prior = _weights(models[route], levels, is_counted=bool(found))
-    bits = np.log2(prior / (1 - prior)) + sum(weight.bits for weight in weights)
+    bits = logit2(prior) + sum(weight.bits for weight in weights)
     return Explanation(
         linked=linked,
         probability=0.0 if conflicts else float(1 / (1 + np.exp2(-np.clip(bits, -60, 60)))),

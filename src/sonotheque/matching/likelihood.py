@@ -114,7 +114,7 @@ class Weights:
 
     def probabilities(self, levels: Numbers) -> Floats:
         """Of pairs with these `levels`, shape (n, comparisons); shape (n,)."""
-        odds = np.full(len(levels), _logit2(self.prior))
+        odds = np.full(len(levels), logit2(self.prior))
         for place, name in enumerate(_NAMES):
             odds += np.array(self.bits[name])[levels[:, place]]
         # Nothing is certain; and no overflow.
@@ -126,7 +126,8 @@ class Weights:
         return self.probabilities(levels_of(np.arange(math.prod(_SIZES))))
 
 
-def _logit2(chance: float) -> float:
+def logit2(chance: float) -> float:
+    """The odds of `chance`, in bits."""
     return math.log2(chance / (1 - chance))
 
 
