@@ -80,9 +80,9 @@ def index_words(texts: Column) -> Column:
     """The words by which each of `texts` is found, a space between: folded, those behind an
     elision too (L'Été: lete, l, ete), unspaced scripts sign by sign; null becomes empty.
 
-    Values that come again, as albums and labels do, are folded once.
+    A dictionary array: values that come again, as albums and labels do, are folded once.
     """
-    encoded = pc.dictionary_encode(texts)
+    encoded = pc.dictionary_encode(pc.fill_null(texts, ""))
     values = encoded.dictionary
     elided = pc.match_substring_regex(values, "['’]")
     words = fold(values)
@@ -91,8 +91,7 @@ def index_words(texts: Column) -> Column:
         parted = fold(pc.replace_substring_regex(some, "['’]", " "))
         both = pc.binary_join_element_wise(pc.filter(words, elided), parted, " ")
         words = pc.replace_with_mask(words, elided, both)
-    words = part_unspaced(words)
-    return pc.fill_null(pc.take(words, encoded.indices), "")
+    return pa.DictionaryArray.from_arrays(encoded.indices, part_unspaced(words))
 
 
 def part_unspaced(words: Column) -> Column:

@@ -28,7 +28,7 @@ import tantivy
 from sonotheque.catalogue.keys import ROWS_MAX
 from sonotheque.catalogue.normalise import index_words
 from sonotheque.catalogue.query import FIELDS
-from sonotheque.catalogue.vocabulary import add_up, write_vocabulary
+from sonotheque.catalogue.vocabulary import write_vocabulary
 from sonotheque.store import files
 from sonotheque.store.engine import seal
 
@@ -50,7 +50,7 @@ _REPEATING: Any = ["artist", "album", "label", "popularity", "year"]
 _STREAMS_MAX = (1 << 40) - 1
 _WORDS_NAME = "words.arrow"
 _WRITER_HEAP_BYTES = 1_000_000_000
-_BATCH_ROWS = 1 << 17
+_BATCH_ROWS = 1 << 18
 _WORDS_AT_ONCE = 8_000_000
 """So many words are held, then counted; so many counts are held, then summed up."""
 _INLINE_RECORDINGS_MAX = 300_000
@@ -192,9 +192,10 @@ def _index_documents(directory: Path, parts: list[tuple[Path, int]]) -> pa.Table
     for path, first in parts:
         for batch in pq.ParquetFile(path).iter_batches(_BATCH_ROWS):
             words = {field: index_words(batch.column(field)) for field in FIELDS}
+            for column in words.values():
+                counts.add(column)
             for document in _documents(batch, words, first).to_pylist():
                 writer.add_json(document)
-            counts.add(words)
     writer.commit()
     writer.wait_merging_threads()
     return counts.sums()
@@ -237,7 +238,7 @@ def _documents(batch: pa.RecordBatch, words: dict[str, Any], first: int) -> Any:
         pc.fill_null(year, ""),
     ]
     for field in FIELDS:
-        parts += [f',"{field}":"', words[field], '"']
+        parts += [f',"{field}":"', pc.cast(words[field], pa.string()), '"']
     return pc.binary_join_element_wise(*parts, "}", "")
 
 
@@ -246,29 +247,42 @@ class _WordCounts:
 
     def __init__(self) -> None:
         self._words: list[Column] = []
+        self._weights: list[npt.NDArray[np.int64]] = []
         self._words_held = 0
         self._counted: list[pa.Table] = []
         self._counts_held = 0
 
-    def add(self, words: dict[str, Column]) -> None:
-        for column in words.values():
-            each = pc.list_flatten(pc.split_pattern(column, " "))
-            self._words.append(each)
-            self._words_held += len(each)
+    def add(self, texts: Column) -> None:
+        """Count the words of `texts`, a dictionary array: each value once for all that have it."""
+        parts = pc.split_pattern(texts.dictionary, " ")
+        each = pc.list_flatten(parts)
+        of = np.bincount(texts.indices.to_numpy(), minlength=len(texts.dictionary))
+        self._words.append(each)
+        self._weights.append(np.repeat(of, pc.list_value_length(parts).to_numpy()))
+        self._words_held += len(each)
         if self._words_held > _WORDS_AT_ONCE:
             self._count()
 
     def sums(self) -> pa.Table:
-        """`word`, `count`; each word once."""
+        """`word`, `count`; each word once, and no empty one."""
         self._count()
-        return add_up(self._counted)
+        summed = _added_up(self._counted)
+        return summed.filter(pc.not_equal(summed["word"], ""))
 
     def _count(self) -> None:
-        counts = pc.value_counts(pa.chunked_array(self._words, pa.string()))
-        words = counts.field("values").cast(pa.large_string())
-        self._counted.append(pa.table({"word": words, "count": counts.field("counts")}))
-        self._words, self._words_held = [], 0
+        encoded = pc.dictionary_encode(pa.concat_arrays([pa.array([], pa.string()), *self._words]))
+        weights = np.concatenate([np.empty(0, np.int64), *self._weights])
+        counts = np.bincount(encoded.indices.to_numpy(), weights, len(encoded.dictionary))
+        words = encoded.dictionary.cast(pa.large_string())
+        self._counted.append(pa.table({"word": words, "count": counts.astype(np.int64)}))
+        self._words, self._weights, self._words_held = [], [], 0
         self._counts_held += len(words)
         if self._counts_held > _WORDS_AT_ONCE:
-            self._counted = [add_up(self._counted)]
+            self._counted = [_added_up(self._counted)]
             self._counts_held = len(self._counted[0])
+
+
+def _added_up(counts: list[pa.Table]) -> pa.Table:
+    """The sums of `count` word by word, in no order."""
+    summed = pa.concat_tables(counts).group_by("word").aggregate([("count", "sum")])
+    return summed.select(["word", "count_sum"]).rename_columns(["word", "count"])

@@ -9,10 +9,9 @@ counts, shards, and the words' hashes in order, by which the neighbours of a wor
 from __future__ import annotations
 
 import json
+import sys
 import unicodedata
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ import pyarrow.compute
 
 from sonotheque.catalogue.keys import hash_text
 from sonotheque.errors import Corrupt
+from sonotheque.store.engine import open_engine
 
 # The stubs cannot follow columns whose type is known only when the program runs.
 pc: Any = pyarrow.compute
@@ -36,47 +36,41 @@ TYPO_LENGTH_MIN = 4
 _LETTERS_MAX = 64
 """Of one script; the signs of scripts that have more are no letters to mistype."""
 _BEYOND = "\U0010ffff"
+_ENGINE_BYTES = 2_000_000_000
 
 
 def write_vocabulary(path: Path, tables: list[pa.Table]) -> None:
     """Write the words of `tables`, one for each shard (`word`, `count`; each word once in each), to
     `path`."""
-    each = [
-        # Each word once in each: a sum of different bits is all of them.
-        table.append_column("shards", pa.array(np.full(len(table), 1 << shard, np.int64)))
-        for shard, table in enumerate(tables)
-    ]
-    summed = add_up(each, ["count", "shards"]).sort_by("word")
-    words: Any = summed["word"].combine_chunks()
-    hashes = np.array([hash_text(word) for word in words.to_pylist()], np.uint64)
+    empty = pa.table({"word": pa.array([], pa.large_string()), "count": pa.array([], pa.int64())})
+    each = pa.concat_tables(
+        table.append_column("shard", pa.array(np.full(len(table), 1 << shard, np.uint32)))
+        for shard, table in enumerate(tables or [empty])
+    )
+    with open_engine(
+        memory_bytes_max=_ENGINE_BYTES, spill=path.with_name(path.name + ".spill")
+    ) as engine:
+        engine.register("each", each)
+        summed = engine.sql(
+            # What `keys.hash_text` gives, for all words at once.
+            "SELECT word, CAST(sum(count) AS BIGINT) AS count, bit_or(shard) AS shards,"
+            " md5_number_lower(word) AS hash FROM each GROUP BY word ORDER BY word"
+        ).to_arrow_table()
+    words: Any = summed["word"].cast(pa.large_string()).combine_chunks()
+    hashes = summed["hash"].to_numpy()
     order = np.argsort(hashes)
     letters = json.dumps(_letters(words)).encode()
     table = pa.table(
         {
             "word": words,
             "count": summed["count"].combine_chunks(),
-            "shards": summed["shards"].combine_chunks().cast(pa.uint32()),
+            "shards": summed["shards"].combine_chunks(),
             "hash": hashes[order],
             "at": order.astype(np.uint32),
         }
     ).replace_schema_metadata({"letters": letters})
     with pa.OSFile(str(path), "wb") as output, pa.ipc.new_file(output, table.schema) as writer:
         writer.write_table(table, max_chunksize=max(1, len(table)))
-
-
-def add_up(tables: list[pa.Table], columns: Sequence[str] = ("count",)) -> pa.Table:
-    """The sums of `columns` in `tables` word by word, in no order; no empty word."""
-    empty = pa.table(
-        {
-            "word": pa.array([], pa.large_string()),
-            **{one: pa.array([], pa.int64()) for one in columns},
-        }
-    )
-    sums: Any = [(column, "sum") for column in columns]
-    summed = pa.concat_tables([empty, *tables]).group_by("word").aggregate(sums)
-    summed = summed.select(["word", *(f"{column}_sum" for column in columns)])
-    summed = summed.rename_columns(["word", *columns])
-    return summed.filter(pc.not_equal(summed["word"], ""))
 
 
 class Vocabulary:
@@ -187,11 +181,15 @@ def _at_one_edit(word: str, alphabet: str) -> set[str]:
 
 def _letters(words: Any) -> dict[str, str]:
     """The letters of each script that has an alphabet, commonest first."""
-    counts: Counter[str] = Counter()
+    counts = np.zeros(sys.maxunicode + 1, np.int64)
     for first in range(0, len(words), 100_000):
-        counts.update("".join(words[first : first + 100_000].to_pylist()))
+        text = "".join(words[first : first + 100_000].to_pylist())
+        codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+        some = np.bincount(codes)
+        counts[: len(some)] += some
     scripts: dict[str, list[str]] = {}
-    for letter, _ in counts.most_common():
+    commonest = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
+    for letter in map(chr, commonest.tolist()):
         scripts.setdefault(_script(letter), []).append(letter)
     return {
         script: "".join(letters[:_LETTERS_MAX])
