@@ -21,6 +21,7 @@ from queue import SimpleQueue
 from sonotheque.archive import Archive
 from sonotheque.deposit.appraisal import BY_POLICY, Appraisal, appraise
 from sonotheque.deposit.inspection import FUNCTION, Inspection, inspect
+from sonotheque.deposit.messages import find_messages, join
 from sonotheque.deposit.package import Package, PackageFile, read_package
 from sonotheque.deposit.receipts import Receipts
 from sonotheque.deposit.scrutiny import first_of, scrutinise
@@ -65,6 +66,10 @@ def deposit(
     fails; files that are refused are in the receipt.
     """
     package = read_package(paths, statements=statements)
+    messages = [message for path in paths for message in find_messages(path)]
+    joined = join(package, messages, now)
+    lacking = [finding for track in joined.unheard for finding in track.findings]
+    package = replace(joined.package, findings=(*package.findings, *lacking))
     with archive.writing():
         return execute(archive, plan(archive, package, now, progress), progress)
 

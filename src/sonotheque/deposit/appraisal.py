@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sonotheque.deposit.inspection import TAG_CHARACTERS_MAX, Inspection
-from sonotheque.deposit.package import PackageFile
+from sonotheque.deposit.package import PackageFile, Told
 from sonotheque.errors import BadInput
+from sonotheque.matching.grouping import conflicts
 from sonotheque.model.findings import Finding, Severity
 from sonotheque.model.folding import fold
 from sonotheque.model.identifiers import Isrc, RecordingId, format_isrc, look_alike, parse_isrc
@@ -70,6 +71,7 @@ def appraise(
     """
     findings = [*file.findings, *_sound_findings(file, inspection)]
     description, described = _describe(file, inspection.tags)
+    findings += _told_findings(file, inspection.audio)
     if inspection.audio is None:
         return Appraisal(description=description, statements=(), findings=tuple(findings))
     findings += described
@@ -195,6 +197,9 @@ def _describe(
         genre=_first(tags, "genre"),
         isrcs=codes,
     )
+    if file.told:
+        read = _laid_over(read, file.told)
+        findings += _other_codes(file, file.told, codes)
     description = file.declaration.described(file.name, read)
     if not description.title:
         description = replace(description, title=Path(file.safe_name).stem)
@@ -218,6 +223,74 @@ def _describe(
             )
         )
     return description, findings
+
+
+def _laid_over(read: Description, told: Told) -> Description:
+    """What the tags say, with what the delivery's message says over it."""
+    said = told.description
+    return replace(
+        read,
+        title=said.title or read.title,
+        artist=said.artist or read.artist,
+        album=said.album or read.album,
+        label=said.label or read.label,
+        year=said.year or read.year,
+        isrcs=said.isrcs or read.isrcs,
+    )
+
+
+def _other_codes(file: PackageFile, told: Told, codes: Sequence[Isrc]) -> list[Finding]:
+    theirs = told.description.isrcs
+    if not codes or not theirs or set(codes) & set(theirs):
+        return []
+    return [
+        _finding(
+            file,
+            "isrc.several",
+            Severity.WARNING,
+            f"carries {' and '.join(map(format_isrc, codes))} in its tags, and"
+            f" {' and '.join(map(format_isrc, theirs))}"
+            f" in the message ({told.where}); those count",
+            "ask which of them is its code",
+        )
+    ]
+
+
+def _told_findings(file: PackageFile, audio: AudioProperties | None) -> list[Finding]:
+    if not (told := file.told):
+        return []
+    findings = [
+        _finding(
+            file,
+            "message.describes",
+            Severity.INFO,
+            f"is described as {told.where} says",
+            "nothing to do; what it says of rights is read by `sonotheque rights read` alone",
+        )
+    ]
+    if told.message is None:
+        findings.append(
+            _finding(
+                file,
+                "message.left-out",
+                Severity.INFO,
+                f"its message ({told.where}) is too large to be kept with it",
+                "keep the message itself if it matters",
+            )
+        )
+    heard_ms, said_ms = audio.duration_ms if audio else 0, told.duration_ms
+    if heard_ms and said_ms and conflicts(min(heard_ms, said_ms), max(heard_ms, said_ms), 0):
+        findings.append(
+            _finding(
+                file,
+                "message.other-duration",
+                Severity.WARNING,
+                f"lasts {heard_ms / 1000:.1f} s, and {said_ms / 1000:.1f} s by its message"
+                f" ({told.where})",
+                "find out whether it is the track that is meant, whole",
+            )
+        )
+    return findings
 
 
 def _isrcs(

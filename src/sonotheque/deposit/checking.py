@@ -2,24 +2,24 @@
 
 Nothing is deposited and nothing is written into the archive. Files are looked into as a deposit
 would; each is held against the archive, against the files before it, and against what the imported
-catalogue knows of its codes. A DDEX message is read for the tracks that it lists, with or without
-their sound. Whether the archive may keep the delivery is not asked: it is somebody else's.
+catalogue knows of its codes. A DDEX message is read for the tracks that it lists, each with the
+file that it names, or without sound. Whether the archive may keep the delivery is not asked: it is
+somebody else's.
 """
 
 from __future__ import annotations
 
-import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sonotheque.archive import Archive
-from sonotheque.catalogue.sources.ddex import read_ddex
 from sonotheque.deposit.accession import Progress, look_into
 from sonotheque.deposit.appraisal import appraise
 from sonotheque.deposit.inspection import Inspection
-from sonotheque.deposit.package import PackageFile, read_package
+from sonotheque.deposit.messages import Unheard, find_messages, join
+from sonotheque.deposit.package import Package, PackageFile, read_package
 from sonotheque.deposit.scrutiny import first_of, own_licences, same_work, scrutinise, withdrawn
 from sonotheque.errors import BadInput
 from sonotheque.matching import clones
@@ -40,8 +40,6 @@ from sonotheque.model.terms import Status
 
 LAID_MAX = 100
 """So many of the files that have to be looked at are laid on their matches, to be drawn."""
-_MESSAGE_MARK = b"NewReleaseMessage"
-_MARK_WITHIN_BYTES = 4_096
 _WHOLE_ARCHIVE = "the archive"
 
 
@@ -101,20 +99,28 @@ def check(
 
     Raises BadInput where a path does not exist or there is nothing to check.
     """
-    messages = [message for path in paths for message in _messages(path)]
+    messages = [message for path in paths for message in find_messages(path)]
     others = [path for path in paths if path not in messages]
-    package = read_package(others, may_be_empty=bool(messages)) if others else None
-    files = package.files if package else ()
+    for path in others:
+        if path.suffix.lower() == ".xml" and path.is_file():
+            raise BadInput(
+                "is no DDEX message of a new release",
+                where=str(path),
+                remedy="name the NewReleaseMessage, or the directory with the audio",
+            )
+    nothing = Package("", (), ())
+    package = read_package(others, may_be_empty=bool(messages)) if others else nothing
+    joined = join(package, messages, now)
+    package = joined.package
     items: list[Checked] = []
     with _Checker(archive, now) as checker:
-        looked = look_into(archive, files, progress)
-        for file, (_, inspection) in zip(files, looked, strict=True):
+        looked = look_into(archive, package.files, progress)
+        for file, (_, inspection) in zip(package.files, looked, strict=True):
             item = checker.file(file, inspection)
             items.append(item)
             _lay(archive, items, inspection.fingerprints, laid)
         heard = {isrc for item in items for isrc in item.description.isrcs}
-        for message in messages:
-            items += checker.message(message, heard)
+        items += [checker.track(track, heard) for track in joined.unheard]
         exhibits = checker.exhibits
     # Several formats are given one path, several paths one sender.
     source = ", ".join(dict.fromkeys(path.name or str(path) for path in paths))
@@ -123,7 +129,7 @@ def check(
         source=source,
         at=now,
         items=tuple(items),
-        findings=(*(package.findings if package else ()), *across(exhibits, source)),
+        findings=(*package.findings, *across(exhibits, source)),
     )
 
 
@@ -312,68 +318,18 @@ class _Checker:
             ),
         )
 
-    def message(self, path: Path, heard: set[Isrc]) -> Iterator[Checked]:
-        """The tracks that the DDEX message at `path` lists. Those whose codes are on files that
-        were `heard` are checked there already, but for what the message says of them."""
-        year_max = int(self._now[:4]) + 1
-        name = path.name.encode("utf-8", "backslashreplace").decode()
-        for piece in read_ddex(path, origin=name, year_max=year_max):
-            for fault in piece.faults:
-                yield Checked(
-                    name=f"{name}:{fault.line}",
-                    description=Description(title=fault.row.get("title", "")),
-                    findings=(
-                        Finding(
-                            code=fault.code,
-                            severity=Severity.WARNING,
-                            message=fault.message,
-                            remedy=fault.remedy,
-                            where=f"{name}:{fault.line}",
-                        ),
-                    ),
-                )
-            for row in piece.rows.to_pylist():
-                where = f"{name}:{row['line']}"
-                codes = [row["isrc"], *(row["other_isrcs"] or "").split()]
-                description = Description(
-                    title=row["title"],
-                    artist=row["artist"] or "",
-                    album=row["album"] or "",
-                    label=row["label"] or "",
-                    isrcs=tuple(Isrc(code) for code in codes if code),
-                )
-                if not set(description.isrcs) & heard:
-                    self.exhibits.append(Exhibit(name=where, description=description))
-                yield Checked(
-                    name=where,
-                    description=description,
-                    duration_ms=row["duration_ms"] or 0,
-                    findings=scrutinise(self._archive, description, where=where, now=self._now),
-                )
-
-
-def _messages(path: Path) -> list[Path]:
-    """The DDEX messages at `path` or below; symbolic links are not followed."""
-    if path.is_dir():
-        below = [
-            Path(directory) / name
-            for directory, _, names in os.walk(path)
-            for name in sorted(names)
-            if name.lower().endswith(".xml")
-        ]
-        return [one for one in below if _is_message(one)]
-    is_xml = path.suffix.lower() == ".xml"
-    if is_xml and path.is_file() and not _is_message(path):
-        raise BadInput(
-            "is no DDEX message of a new release",
-            where=str(path),
-            remedy="name the NewReleaseMessage, or the directory with the audio",
+    def track(self, track: Unheard, heard: set[Isrc]) -> Checked:
+        """A track of a message that no file is of. One whose code is on a file that was `heard`
+        is checked there already, but for what the message says of it."""
+        description, where = track.description, track.where
+        if track.is_fault:
+            return Checked(name=where, description=description, findings=track.findings)
+        if not set(description.isrcs) & heard:
+            self.exhibits.append(Exhibit(name=where, description=description))
+        scrutinised = scrutinise(self._archive, description, where=where, now=self._now)
+        return Checked(
+            name=where,
+            description=description,
+            duration_ms=track.duration_ms,
+            findings=(*track.findings, *scrutinised),
         )
-    return [path] if is_xml and path.exists() else []
-
-
-def _is_message(path: Path) -> bool:
-    if path.is_symlink() or not path.is_file() or not os.access(path, os.R_OK):
-        return False
-    with path.open("rb") as file:
-        return _MESSAGE_MARK in file.read(_MARK_WITHIN_BYTES)

@@ -16,6 +16,8 @@ from sonotheque.deposit.bag import Bag, is_bag, read_bag
 from sonotheque.deposit.statements import STATEMENTS_NAME, Declaration, read_declaration
 from sonotheque.errors import BadInput
 from sonotheque.model.findings import Finding, Severity
+from sonotheque.model.identifiers import Sha512
+from sonotheque.model.music import Description
 from sonotheque.store import files
 
 _COMPANION_SUFFIXES = (
@@ -29,10 +31,30 @@ COMPANION_NAMES = frozenset({"copying", "copyright", "licence", "license", "noti
 
 
 @dataclass(frozen=True, slots=True)
+class MessageFile:
+    """A DDEX message that is kept with what it names. `name` is one that every system takes."""
+
+    path: Path
+    name: str
+    sha512: Sha512
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a DDEX message says of a file, and `where` (the message and the line). `duration_ms`
+    is 0 where it does not say; `message` is None where it is too large to be kept."""
+
+    where: str
+    description: Description
+    duration_ms: int
+    message: MessageFile | None
+
+
+@dataclass(frozen=True, slots=True)
 class PackageFile:
     """A file to be deposited. `name` is how receipts call it, with no path outside the delivery;
     `safe_name` is what the vault will call it, `declaration` what is said of it and others,
-    `bag` the bag that it came in, if it came in one."""
+    `bag` the bag that it came in, if it came in one, `told` what a message says of it."""
 
     path: Path
     name: str
@@ -41,6 +63,7 @@ class PackageFile:
     findings: tuple[Finding, ...] = ()
     declaration: Declaration = field(default_factory=Declaration)
     bag: Bag | None = None
+    told: Told | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ from sonotheque.vault.replicas import catch_up, replicate
 
 BAG_DIRECTORY = "bag"
 """Below a deposit's records: the bag's own files, by the bag's name."""
+MESSAGE_DIRECTORY = "message"
+"""… and the DDEX message that names the file."""
 BATCH_ITEMS_MAX = 64
 BATCH_BYTES_MAX = 64 << 20
 """Of audio that is stored together, so that its syncs are shared; a longer file is alone."""
@@ -208,6 +210,9 @@ def _new_version(
         additions |= {
             f"{directory}/{file.name}": KnownFile(file.path, file.sha512) for file in bag.tag_files
         }
+    if item.file.told and (told := item.file.told.message):
+        place = f"deposits/{plan.deposit}/{MESSAGE_DIRECTORY}/{told.name}"
+        additions[place] = KnownFile(told.path, told.sha512)
     if fingerprints:
         additions[FINGERPRINT_NAME] = fingerprints.chromaprint
         if fingerprints.landmarks:

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from sonotheque.catalogue.sources import Fault, Piece
 from sonotheque.catalogue.sources.cleaning import fault
@@ -37,6 +39,27 @@ _IDS = ("SoundRecordingId", "ResourceId", "SoundRecordingEdition/ResourceId")
 _MAIN_ROLES = ("MainArtist", "")
 
 
+@dataclass(frozen=True, slots=True)
+class NamedFile:
+    """A file as a message names it: its path or address, as it is written and not to be trusted;
+    `hashes` are (algorithm, digest) pairs. A `clip` is a part, such as a preview."""
+
+    name: str
+    hashes: tuple[tuple[str, str], ...] = ()
+    clip: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A sound recording of a message, on `line` of it: the clean `row` of an import, or the
+    `fault` for which it was set aside; and the files that it names."""
+
+    line: int
+    row: dict[str, Any]
+    fault: Fault | None
+    files: tuple[NamedFile, ...]
+
+
 def read_ddex(path: Path, *, origin: str, year_max: int) -> Iterator[Piece]:
     """The sound recordings of the message at `path`, or of all `.xml` in a directory.
 
@@ -45,37 +68,65 @@ def read_ddex(path: Path, *, origin: str, year_max: int) -> Iterator[Piece]:
     return gather(_found(path), source=origin, year_max=year_max)
 
 
+def read_tracks(path: Path, *, origin: str, year_max: int) -> Iterator[Track]:
+    """The sound recordings of the one message at `path` with the files that they name, in its
+    order; what is set aside comes as a fault. Raises BadInput as `read_ddex`."""
+    named = list(_read(_content(path), path.name, Counted(False)))
+    lines = [one.line for one, _ in named]
+    # Lines do not tell the tracks of a message apart that is written on one; numbers do.
+    numbered: list[Row | Fault] = [
+        replace(one, line=number) if isinstance(one, Fault) else one._replace(line=number)
+        for number, (one, _) in enumerate(named)
+    ]
+    tracks: list[tuple[int, Track]] = []
+    for piece in gather(numbered, source=origin, year_max=year_max):
+        rows = {row["line"]: row for row in piece.rows.to_pylist()}
+        for number, row in rows.items():
+            tracks.append((number, Track(lines[number], row, None, named[number][1])))
+        for one in piece.faults:
+            # Of a row that lost only a part, the row names the files.
+            number, line = one.line, lines[one.line]
+            files = () if number in rows else named[number][1]
+            tracks.append((number, Track(line, {}, replace(one, line=line), files)))
+    yield from (track for _, track in sorted(tracks, key=lambda pair: pair[0]))
+
+
 def _found(path: Path) -> Iterator[Row | Fault]:
     paths = paths_in(path, "*.xml", "*.xml.gz")
     counted = Counted(len(paths) > 1)
     for part in paths:
-        with opened(part) as reader:
-            content = reader.read(MESSAGE_BYTES_MAX + 1)
         name = str(part.relative_to(path)) if part != path else part.name
-        yield from _read(content, name, counted)
+        yield from (one for one, _ in _read(_content(part), name, counted))
         counted.next_file()
 
 
-def _read(content: bytes, name: str, counted: Counted) -> Iterator[Row | Fault]:
-    """The rows of one message; at least one row or fault."""
+def _content(path: Path) -> bytes:
+    with opened(path) as reader:
+        return reader.read(MESSAGE_BYTES_MAX + 1)
+
+
+def _read(
+    content: bytes, name: str, counted: Counted
+) -> Iterator[tuple[Row | Fault, tuple[NamedFile, ...]]]:
+    """The rows of one message, each with the files it names; at least one row or fault."""
     line, _ = counted.place(name, 1)
     if len(content) > MESSAGE_BYTES_MAX:
-        yield fault("document.too-large", line, {"file": name})
+        yield fault("document.too-large", line, {"file": name}), ()
         return
     try:
         root = parse(content)
     except Unfit as unfit:
-        yield fault(unfit.code, line, {"file": name}, unfit.why)
+        yield fault(unfit.code, line, {"file": name}, unfit.why), ()
         return
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
     if root.tag != "NewReleaseMessage":
-        yield fault("message.other", line, {"message": root.tag, "file": name})
+        yield fault("message.other", line, {"message": root.tag, "file": name}), ()
         return
     message = _Message(root)
     recordings = root.findall("ResourceList/SoundRecording")
     if not recordings:
-        yield fault("release.no-tracks", line, {"message": root.tag, "file": name})
+        yield fault("release.no-tracks", line, {"message": root.tag, "file": name}), ()
     times: dict[str, int] = {}
     for recording in recordings:
         place, file = counted.place(name, recording.sourceline)
@@ -85,7 +136,7 @@ def _read(content: bytes, name: str, counted: Counted) -> Iterator[Row | Fault]:
         if key and times[key] > 1:
             # Two resources of one message are two recordings, whatever their identifiers say.
             row = row._replace(source_id=key.replace("#", f"~{times[key]}#"))
-        yield row
+        yield row, _files(recording)
 
 
 class _Message:
@@ -178,6 +229,28 @@ class _Message:
     def _label(self, release: Element) -> str:
         reference = _first(release, "ReleaseLabelReference")
         return _first(release, "LabelName") or self._parties.get(reference, "")
+
+
+def _files(recording: Element) -> tuple[NamedFile, ...]:
+    """ERN 3 has FilePath and FileName, 4 has a URI, from 4.3 on within a DeliveryFile."""
+    found: dict[NamedFile, None] = {}
+    for details in recording.iter("TechnicalSoundRecordingDetails", "TechnicalDetails"):
+        clip = "true" in (text_of(details, "IsPreview"), text_of(details, "IsClip"))
+        for file in (*details.iterfind("File"), *details.iterfind("DeliveryFile/File")):
+            directory, name = text_of(file, "FilePath"), text_of(file, "FileName")
+            name = text_of(file, "URI") or (
+                f"{directory.rstrip('/')}/{name}" if directory and name else name
+            )
+            hashes = tuple(
+                (
+                    text_of(each, "HashSumAlgorithmType") or text_of(each, "Algorithm"),
+                    text_of(each, "HashSum") or text_of(each, "HashSumValue"),
+                )
+                for each in file.iterfind("HashSum")
+            )
+            if name:
+                found[NamedFile(name, hashes, clip)] = None
+    return tuple(found)
 
 
 def _rank(release: Element) -> tuple[bool, bool]:
