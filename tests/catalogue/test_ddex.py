@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sonotheque.catalogue.sources import ddex
-from sonotheque.catalogue.sources.ddex import read_ddex
+from sonotheque.catalogue.sources.ddex import NamedFile, read_ddex, read_tracks
 from sonotheque.errors import BadInput
 
 HEADER = (
@@ -244,3 +244,30 @@ def test_real_messages(take: Any, shared_data: Path) -> None:
     ]
     assert example[0]["title"] == "Example Song"
     assert example[1]["title"] == "Updated Example Song"
+
+
+def test_tracks_are_the_rows_with_the_files_they_name(tmp_path: Path) -> None:
+    path = tmp_path / "m.xml"
+    named = (
+        "<TechnicalDetails><IsPreview>true</IsPreview><File><FileName>p.mp3</FileName></File>"
+        "</TechnicalDetails><TechnicalDetails><DeliveryFile><File><URI>a/b.wav</URI><HashSum>"
+        "<Algorithm>MD5</Algorithm><HashSumValue>00</HashSumValue></HashSum></File></DeliveryFile>"
+        "</TechnicalDetails>"
+    )
+    path.write_text(NEW.replace("<Duration>", f"{named}<Duration>"), encoding="utf-8")
+    (track,) = read_tracks(path, origin="m", year_max=2026)
+    assert track.files == (
+        NamedFile("p.mp3", clip=True),
+        NamedFile("a/b.wav", (("MD5", "00"),)),
+    )
+    (piece,) = read_ddex(path, origin="m", year_max=2026)
+    (row,) = piece.rows.to_pylist()
+    assert {**track.row, "line": track.line} == row
+    # Two on one line are told apart, also where one of them is set aside.
+    one = NEW.index("<SoundRecording>"), NEW.index("</ResourceList>")
+    bad = NEW[slice(*one)].replace("Song (Live)", "").replace("A1", "A2")
+    path.write_text(NEW[: one[1]] + bad + NEW[one[1] :], encoding="utf-8")
+    first, second = read_tracks(path, origin="m", year_max=2026)
+    assert (first.fault, second.row) == (None, {})
+    assert second.fault
+    assert first.line == second.line == second.fault.line
