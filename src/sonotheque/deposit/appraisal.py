@@ -181,11 +181,9 @@ def _damage(file: PackageFile, audio: AudioProperties, inspection: Inspection) -
     return []
 
 
-def _describe(
-    file: PackageFile, tags: Mapping[str, Sequence[str]]
-) -> tuple[Description, list[Finding]]:
-    codes, findings = _isrcs(file, tags)
-    read = Description(
+def described_by(tags: Mapping[str, Sequence[str]]) -> Description:
+    """What a file's own `tags` (lower-case names, values) say it is; codes are not read."""
+    return Description(
         title=_first(tags, "title"),
         artist=_first(tags, "artist", "albumartist", "album_artist"),
         album=_first(tags, "album"),
@@ -193,8 +191,14 @@ def _describe(
         year=_year(_first(tags, "year", "date", "originaldate")),
         track_number=_number(_first(tags, "track", "tracknumber")),
         genre=_first(tags, "genre"),
-        isrcs=codes,
     )
+
+
+def _describe(
+    file: PackageFile, tags: Mapping[str, Sequence[str]]
+) -> tuple[Description, list[Finding]]:
+    codes, findings = _isrcs(file, tags)
+    read = replace(described_by(tags), isrcs=codes)
     description = file.declaration.described(file.name, read)
     if not description.title:
         description = replace(description, title=Path(file.safe_name).stem)
