@@ -221,6 +221,7 @@ def _small_writing(disk: Path | None, sizes: list[int], count: int) -> list[Row]
             os.sync()
             there = max(there, size) + count
             versions = [_version(number) for number in range(there - count, there)]
+            tell(f"depositing {count:,} more")
             seconds = _timed(partial(_deposit_all, roots, versions))
             rates.append(count / seconds)
             rows.append(
