@@ -252,6 +252,8 @@ def _small_writing(disk: Path | None, sizes: list[int], count: int) -> list[Row]
             tell(f"depositing {count:,} more")
             seconds = _timed(partial(_deposit_all, roots, versions))
             rates.append(count / seconds)
+            # Removing a million holdings takes much longer than making them.
+            tell(f"{rates[-1]:.0f} a second")
             rows.append(
                 Row(
                     f"durable holdings of 64 KB in two roots, {size:,} in the store already",
