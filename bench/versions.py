@@ -115,7 +115,11 @@ def run(words: list[str]) -> list[Row]:
             counts = _counted(session, scores, options.works, Path(directory))
             elsewhere += sum(count.elsewhere for count in counts.values())
             asked += sum(count.asked for count in counts.values())
-            rows += _rows(session, counts)
+            made = _rows(session, counts)
+            rows += made
+            # All of it takes long; what is known by now is not lost with the rest.
+            for row in made:
+                tell(row.markdown())
     what = f"accepted as a recording of another work, {asked} queries"
     return [*rows, Row(what, f"{elsewhere}", "0", not elsewhere)]
 
