@@ -15,8 +15,18 @@ from pathlib import Path
 
 from bench.table import Row
 
-BENCHMARKS = ("startup", "deposit", "vault", "ledger", "catalogue", "rights", "matching", "linkage")
-WITH_OPTIONS = ("catalogue", "ledger", "linkage", "matching", "rights", "vault")
+BENCHMARKS = (
+    "startup",
+    "deposit",
+    "vault",
+    "ledger",
+    "catalogue",
+    "rights",
+    "matching",
+    "linkage",
+    "versions",
+)
+WITH_OPTIONS = ("catalogue", "ledger", "linkage", "matching", "rights", "vault", "versions")
 
 
 def main(words: list[str]) -> int:

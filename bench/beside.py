@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from bench import peers
-from bench.finding import Searched, Subject, searched, twice
+from bench.finding import Searched, Subject, searched
 from bench.peers import Peer, Unavailable
-from bench.table import Row, Seconds, duration, percentile, tell
+from bench.table import Row, duration, in_turn, percentile, tell
 from sonotheque.model.identifiers import Isrc, RecordingId
 from sonotheque.model.music import Description, Recording
 
@@ -30,7 +30,6 @@ class Ours:
     rows: int
     served_bytes: int
     built: float
-    isrcs: Seconds
     searches: dict[str, Searched]
 
 
@@ -61,8 +60,14 @@ def _beside(
     byte_count = peer.bytes_on_disk()
     tell(f"asking {peer.name}")
     # What our look-up gives is a recording made of its rows: theirs is asked for the same value.
-    isrcs = twice(lambda isrc: _recording(peer.by_isrc(isrc)), subject.isrcs)
-    alone = twice(peer.by_isrc, subject.isrcs)
+    isrcs, theirs, alone = in_turn(
+        (
+            subject.snapshot.by_isrc,
+            lambda isrc: _recording(peer.by_isrc(isrc)),
+            peer.by_isrc,
+        ),
+        subject.isrcs,
+    )
     rows = [
         _less(
             "bytes a row", ours.served_bytes / ours.rows, byte_count / ours.rows, "{:.0f}".format
@@ -72,8 +77,8 @@ def _beside(
     rows += [
         _less(
             f"ISRC to the full record, p{percent}",
-            percentile(ours.isrcs, percent),
             percentile(isrcs, percent),
+            percentile(theirs, percent),
         )
         for percent in (50, 99)
     ]

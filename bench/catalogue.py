@@ -102,7 +102,7 @@ def _whole(options: argparse.Namespace, count: int, workspace: Path) -> list[Row
     made = _made(count, workspace)
     rows = [*_making(made), *_served(made.summary), *_bits(made.summary, options.keys, workspace)]
     subject = _subject(options, made.directory, workspace)
-    looked_up, isrcs = finding.lookups(subject)
+    looked_up, _ = finding.lookups(subject)
     found, searches = finding.searches(subject)
     rows += looked_up + found
     if options.peers == "all":
@@ -110,7 +110,6 @@ def _whole(options: argparse.Namespace, count: int, workspace: Path) -> list[Row
             made.summary.rows,
             sum(made.summary.files.values()),
             made.imported.wall + made.built.wall,
-            isrcs,
             searches,
         )
         rows += beside.compare(

@@ -214,7 +214,7 @@ def _copied(
         tell(f"copies of track {number} of {len(tracks)}")
         source = transformations.decoded(track.path, transformations.SOURCE_SECONDS)
         for copy in transformations.copies(source, number):
-            prints = _prints(copy.samples)
+            prints = prints_of(copy.samples)
             watch = Watch()
             matches = index.find_matches(prints)
             cpu += watch.read()[1]
@@ -296,10 +296,10 @@ def _excerpts(tracks: Sequence[Track], count: int) -> Iterator[tuple[Track, Fing
             last = max(1, len(source) - _EXCERPT_SECONDS * transformations.RATE_HZ)
             begin = int(random.integers(last))
             part = source[begin : begin + _EXCERPT_SECONDS * transformations.RATE_HZ]
-            yield track, _prints(transformations.faster(part, float(random.uniform(0.8, 1.25))))
+            yield track, prints_of(transformations.faster(part, float(random.uniform(0.8, 1.25))))
 
 
-def _prints(samples: Samples) -> Fingerprints:
+def prints_of(samples: Samples) -> Fingerprints:
     """As a file with these samples has them."""
     frame = _framed(samples)
     balance = Balance()

@@ -56,16 +56,18 @@ def run(words: list[str]) -> list[Row]:
     parser.add_argument("--file-mb", type=int, default=64, help="megabytes of each")
     parser.add_argument("--sizes", default="0,1000", help="holdings in the store already")
     parser.add_argument("--deposits", type=int, default=320, help="small holdings at each size")
-    parser.add_argument("--only", choices=["audit", "writing"])
+    parser.add_argument("--only", choices=["audit", "writing", "memory"])
     options = parser.parse_args(words)
     logging.disable()
     rows = []
+    sizes = [int(size) for size in options.sizes.split(",")]
+    if options.only == "memory":
+        return _audit_memory(options.memory, sizes)
     if options.only != "writing":
         rows += _audits(options.memory, options.holdings, "small", _small_files)
         large = options.files, options.file_mb
         rows += _audits(options.memory, options.files, "large", lambda n: _large_file(n, large[1]))
     if options.only != "audit":
-        sizes = [int(size) for size in options.sizes.split(",")]
         rows += _small_writing(options.disk, sizes, options.deposits)
         rows += _large_writing(options.disk, options.files, options.file_mb)
     return rows
@@ -204,6 +206,32 @@ def _audit_and_weigh(path: Path, database: Path) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def _audit_memory(memory: Path, sizes: list[int]) -> list[Row]:
+    """What an audit takes as the store grows by holdings of one small file."""
+    rows = []
+    with tempfile.TemporaryDirectory(dir=memory) as directory:
+        vault = Vault("main", Path(directory) / "vault")
+        vault.create()
+        there = 0
+        for size in sizes:
+            tell(f"making {size:,} holdings")
+            with _without_sync():
+                for number in range(there, size):
+                    content = {"audio/a.flac": number.to_bytes(8)}
+                    vault.write_version(_holding(number), content, message="", now=utc_now())
+            there = size
+            peak = _peak_memory_mb(vault, Path(directory) / "fixity.db")
+            rows.append(
+                Row(
+                    f"memory of an audit of {size:,} holdings at its peak",
+                    f"{peak:.0f} MB",
+                    f"≤ {MEMORY_BAR_MB} MB",
+                    peak <= MEMORY_BAR_MB,
+                )
+            )
+    return rows
+
+
 def _small_writing(disk: Path | None, sizes: list[int], count: int) -> list[Row]:
     """Holdings of 64 KB a second, written, replicated and read back, as the store grows."""
     rates: list[float] = []
@@ -221,8 +249,11 @@ def _small_writing(disk: Path | None, sizes: list[int], count: int) -> list[Row]
             os.sync()
             there = max(there, size) + count
             versions = [_version(number) for number in range(there - count, there)]
+            tell(f"depositing {count:,} more")
             seconds = _timed(partial(_deposit_all, roots, versions))
             rates.append(count / seconds)
+            # Removing a million holdings takes much longer than making them.
+            tell(f"{rates[-1]:.0f} a second")
             rows.append(
                 Row(
                     f"durable holdings of 64 KB in two roots, {size:,} in the store already",

@@ -61,10 +61,22 @@ def _uniform(random: np.random.Generator) -> npt.NDArray[np.uint64]:
     return np.unique(random.integers(0, 300_000 << 20, 300_000).astype(np.uint64))
 
 
+def _runs_and_scattered(random: np.random.Generator) -> npt.NDArray[np.uint64]:
+    """Keys that follow one another, some a few apart, and here and there a thousand that do not."""
+    runs = _runs(random)
+    near = int(runs[-1]) + np.cumsum(random.integers(1, 30, 50_000))
+    far = int(near[-1]) + np.cumsum(random.integers(1, 1 << 50, 1_000))
+    return np.concatenate([runs, near.astype(np.uint64), far.astype(np.uint64)])
+
+
 @pytest.mark.parametrize(
     # The bound for uniform keys is log2(2**20) + 1.44 bits.
     ("make", "form", "bits_max"),
-    [(_runs, _BlockDelta, 4), (_uniform, _EliasFano, 22.5)],
+    [
+        (_runs, _BlockDelta, 4),
+        (_runs_and_scattered, _BlockDelta, 4),
+        (_uniform, _EliasFano, 22.5),
+    ],
 )
 def test_both_forms_hold_many_keys(
     make: Callable[[np.random.Generator], npt.NDArray[np.uint64]],
@@ -77,7 +89,7 @@ def test_both_forms_hold_many_keys(
     assert write_index(tmp_path / "index", keys) < bits_max
     index = KeyIndex.open(tmp_path / "index")
     assert isinstance(index.form, form)
-    chosen = random.integers(0, len(keys), 2_000)
+    chosen = np.append(random.integers(0, len(keys), 2_000), np.arange(len(keys) - 500, len(keys)))
     assert [index.rank(int(keys[rank])) for rank in chosen] == list(chosen)
     present = set(keys.tolist())
     absent = [key for key in (keys[chosen] + np.uint64(1)).tolist() if key not in present]

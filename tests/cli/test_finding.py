@@ -62,3 +62,16 @@ def test_a_picture_goes_where_it_can(
     song = music.file(tmp_path / "theirs.mp3", 2)
     away = tmp_path / "away" / "out.svg"
     assert str(away.parent) in fails(2, "match", song, "--svg", away, "--archive", filled)
+
+
+def test_another_recording_of_the_same_work_is_told_of_and_is_no_match(
+    run: Run, music: Any, filled: Path, tmp_path: Path
+) -> None:
+    said = {"title": "千本桜の夜に咲く花" * 9 + " (live)", "artist": "初音" * 30}
+    song = music.file(tmp_path / "live.mp3", 31, **said)
+    code, out, _ = run("match", song, "--archive", filled, "--json")
+    (document,) = json.loads(out)
+    assert (code, document["matches"]) == (0, [])
+    assert [finding["code"] for finding in document["findings"]] == ["match.same-work"]
+    assert document["audio"]["iscc"].startswith("ISCC:EIA")
+    assert "match.same-work" in run("match", song, "--archive", filled)[1]

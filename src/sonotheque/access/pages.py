@@ -311,6 +311,8 @@ def _details(audio: AudioProperties, speak: Language) -> tuple[str, ...]:
     elif audio.bit_rate_bps:
         kilobits = speak.number(audio.bit_rate_bps / 1000)
         details.append(speak.text("recording.bit_rate", n=kilobits))
+    if audio.iscc:
+        details.append(audio.iscc)
     return tuple(details)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -80,19 +81,11 @@ def write_bucket(
     if not pc.all(described).as_py():
         _write_lines(directory / f"unmatched{ROWS_SUFFIX}", kept.filter(pc.invert(described)))
         kept = kept.filter(described)
-    _write_lines(directory / f"recordings{ROWS_SUFFIX}", kept)
-    first = kept["place"].to_numpy() == 1
-    numbers = (np.cumsum(first) - 1).astype(np.uint32)
-    recordings = kept.filter(pa.array(first))
-    ids = numbers_of(_flat(recordings["id"]))
-    if with_isrc:
-        np.save(directory / "isrcs.npy", pack_many(_flat(recordings["claimant"])))
-    np.save(directory / "ids.npy", ids)
-    _save_keys(directory / "sources", kept["source_key"].to_numpy(), numbers)
-    _save_keys(directory / "upcs", *_upcs(kept, numbers))
-    _save_keys(directory / "other-isrcs", *_other_isrcs(kept, numbers))
-    _save_keys(directory / "former-ids", *_former_ids(recordings))
-    shards.write_documents(directory, recordings, shard_cuts)
+    # Compressing the lines takes as long as all the rest.
+    with ThreadPoolExecutor(1) as thread:
+        lines = thread.submit(_write_lines, directory / f"recordings{ROWS_SUFFIX}", kept)
+        recordings = _write_keys_and_documents(directory, kept, with_isrc, shard_cuts)
+        lines.result()
     counted = {"added": len(recordings)}
     if new_from:
         counted = _write_changes(directory / "changes.tsv", recordings, new_from)
@@ -107,6 +100,25 @@ def write_bucket(
             )
         ),
     )
+
+
+def _write_keys_and_documents(
+    directory: Path, kept: pa.Table, with_isrc: bool, shard_cuts: tuple[int, ...]
+) -> pa.Table:
+    """Write what the indexes need of a bucket; the describing row of each recording."""
+    first = kept["place"].to_numpy() == 1
+    numbers = (np.cumsum(first) - 1).astype(np.uint32)
+    recordings = kept.filter(pa.array(first))
+    ids = numbers_of(_flat(recordings["id"]))
+    if with_isrc:
+        np.save(directory / "isrcs.npy", pack_many(_flat(recordings["claimant"])))
+    np.save(directory / "ids.npy", ids)
+    _save_keys(directory / "sources", kept["source_key"].to_numpy(), numbers)
+    _save_keys(directory / "upcs", *_upcs(kept, numbers))
+    _save_keys(directory / "other-isrcs", *_other_isrcs(kept, numbers))
+    _save_keys(directory / "former-ids", *_former_ids(recordings))
+    shards.write_documents(directory, recordings, shard_cuts)
+    return recordings
 
 
 def _write_lines(path: Path, kept: pa.Table) -> None:

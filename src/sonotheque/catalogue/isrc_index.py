@@ -4,7 +4,8 @@ Keys are 49-bit packed ISRCs (or 63-bit RecordingIds). Two forms, of which the s
 
 * *block-delta*: 128 keys a block; the first whole, then 127 gaps of one width, those gaps that
   would make the width costly set apart. ISRCs are given out in runs, so most gaps are 1. The gaps
-  stand bit plane by bit plane, so that a sum of gaps is a few population counts.
+  stand bit plane by bit plane, so that a sum of gaps is a few population counts. Where that would
+  take many planes, keys hardly cluster: how far each is from the first stands there, to be halved.
 * *Elias-Fano* (Elias 1974, Fano 1971): the low bits of each key as they are, the high bits as a
   unary sequence, with a directory of ranks over it. Near the bound of log2(U/n) + 1.44 bits for
   keys that do not cluster.
@@ -15,7 +16,7 @@ File: a header of 64 bytes, then the sections of the form, each as numpy arrays,
 from __future__ import annotations
 
 import struct
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,9 +38,12 @@ _EXCEPTION = struct.Struct("<BQ")  # the place in the block, then the whole gap
 _EXCEPTION_BYTES = _EXCEPTION.size
 _HIGHS_SHIFT = 9  # one entry of the Elias-Fano directory for 512 values of the high bits
 _HEADER = struct.Struct("<8sQQQQQ16x")  # magic, form, keys, form's two parameters, file bytes
-_MAGIC = b"sonokey2"
+_MAGIC = b"sonokey3"
 _BLOCK_DELTA, _ELIAS_FANO = 1, 2
 _PLANE = (1 << _GAPS) - 1
+_PLANES_MAX = 7
+_APART = 64
+"""The width of blocks that would have more: of distances from the first, not of gaps."""
 _BLOCKS_AT_ONCE = 2048
 _KEYS_AT_ONCE = 1 << 17  # a multiple of 8, so that every piece ends on a whole byte
 
@@ -87,8 +91,7 @@ def write_index(path: Path, keys: Keys) -> float:
 
     Returns bits a key. The file is not synced: a build seals its directory as a whole.
     """
-    widths, exceptions = _block_widths(keys)
-    payload = (_GAPS * widths.astype(np.int64) + 7) // 8 + _EXCEPTION_BYTES * exceptions
+    widths, payload = _block_widths(keys)
     if int(payload.sum()) + 17 * len(widths) <= _elias_fano_bytes(keys):
         _write_block_delta(path, keys, widths, payload)
     else:
@@ -150,18 +153,24 @@ class _BlockDelta:
         block = bisect_right(self.firsts, key) - 1
         if block < 0:
             return None
-        start, end = self.offsets[block], self.offsets[block + 1]
+        place = self._place(block, key - self.firsts[block])
+        rank = block * BLOCK_KEYS + place
+        return rank if place >= 0 and rank < self.count else None
+
+    def _place(self, block: int, wanted: int) -> int:
+        start, end, width = self.offsets[block], self.offsets[block + 1], self.widths[block]
+        if width == _APART:
+            distances = self.payload[start:end].cast("Q")
+            place = bisect_left(distances, wanted)
+            return place if place < BLOCK_KEYS and distances[place] == wanted else -1
         planes: list[int] = []
         # Most blocks have none: their keys follow one another, but for the exceptions.
-        if width := self.widths[block]:
+        if width:
             exceptions_start = start + (_GAPS * width + 7) // 8
             bits = int.from_bytes(self.payload[start:exceptions_start], "little")
             planes = [bits >> _GAPS * plane & _PLANE for plane in range(width)]
             start = exceptions_start
-        exceptions = _EXCEPTION.iter_unpack(self.payload[start:end])
-        place = _place(planes, exceptions, key - self.firsts[block])
-        rank = block * BLOCK_KEYS + place
-        return rank if place >= 0 and rank < self.count else None
+        return _place(planes, _EXCEPTION.iter_unpack(self.payload[start:end]), wanted)
 
 
 def _place(planes: list[int], exceptions: Iterator[tuple[int, int]], wanted: int) -> int:
@@ -173,6 +182,16 @@ def _place(planes: list[int], exceptions: Iterator[tuple[int, int]], wanted: int
     # runs it is, then where in the run, looking at its own few places only.
     width = len(planes)
     first, last, skipped = 0, _GAPS, 0
+    if not width:
+        # Exactly 1 apart: what is wanted is in the first run that does not end before it, or not.
+        for at, gap in exceptions:
+            if wanted - skipped <= at:
+                last = at
+                break
+            skipped += gap
+            first = at + 1
+        place = wanted - skipped
+        return place if first <= place <= last else -1
     for at, gap in exceptions:
         beyond = wanted - skipped
         # Most runs are too near or too far, whatever their gaps: these need no summing up.
@@ -181,17 +200,18 @@ def _place(planes: list[int], exceptions: Iterator[tuple[int, int]], wanted: int
             break
         skipped += gap
         first = at + 1
+    # The gaps of a run are alike: where the key would stand if they were equal is near.
     beyond = wanted - skipped
-    further = beyond - _sum(planes, first)
-    if further < 0:
-        return -1
-    low, high = first + -(-further >> width), min(last, first + further)
-    while low <= high:
-        place = (low + high) // 2
+    least, most = _sum(planes, first) if first else 0, _sum(planes, last)
+    while first <= last and least <= beyond <= most:
+        place = first + (beyond - least) * (last - first) // max(1, most - least)
         value = _sum(planes, place)
         if value == beyond:
             return place
-        low, high = (place + 1, high) if value < beyond else (low, place - 1)
+        if value < beyond:
+            first, least = place + 1, value + 1
+        else:
+            last, most = place - 1, value - 1
     return -1
 
 
@@ -204,8 +224,8 @@ def _sum(planes: list[int], place: int) -> int:
 
 
 def _block_widths(keys: Keys) -> tuple[Bytes, npt.NDArray[np.int64]]:
-    """The cheapest width of each block, and how many of its gaps do not fit in that."""
-    widths, exceptions = [], []
+    """The cheapest width of each block, and the bytes that it then takes."""
+    widths, byte_counts = [np.empty(0, np.uint8)], [np.empty(0, np.int64)]
     for gaps in _blocks_of_gaps(keys):
         # A gap over 2**53 may round up to one bit more than it needs: dearer, never wrong.
         lengths = np.frexp(gaps.astype(np.float64))[1].astype(np.uint8)
@@ -213,12 +233,19 @@ def _block_widths(keys: Keys) -> tuple[Bytes, npt.NDArray[np.int64]]:
             [(lengths > width).sum(axis=1) for width in range(int(lengths.max(initial=0)) + 1)]
         )
         plain = (_GAPS * np.arange(len(over)) + 7) // 8
-        best = (plain[:, None] + _EXCEPTION_BYTES * over).argmin(axis=0)
-        widths.append(best.astype(np.uint8))
-        exceptions.append(over[best, np.arange(len(best))])
-    if not widths:
-        return np.empty(0, np.uint8), np.empty(0, np.int64)
-    return np.concatenate(widths), np.concatenate(exceptions)
+        byte_count = plain[:, None] + _EXCEPTION_BYTES * over
+        best = byte_count.argmin(axis=0)
+        least = byte_count[best, np.arange(len(best))]
+        is_apart = best > _PLANES_MAX
+        widths.append(np.where(is_apart, _APART, best).astype(np.uint8))
+        byte_counts.append(np.where(is_apart, BLOCK_KEYS * _APART // 8, least))
+    return np.concatenate(widths), np.concatenate(byte_counts)
+
+
+def _distances(gaps: Keys) -> Keys:
+    """How much more than the first of its block each key is, shape (blocks, 128)."""
+    first = np.zeros((len(gaps), 1), np.uint64)
+    return np.concatenate([first, np.cumsum(gaps + np.uint64(1), axis=1)], axis=1)
 
 
 def _blocks_of_gaps(keys: Keys) -> Any:
@@ -253,11 +280,16 @@ def _write_block_delta(
 def _encoded(gaps: Keys, widths: Bytes, payload_bytes: npt.NDArray[np.int64]) -> Bytes:
     starts = np.cumsum(payload_bytes) - payload_bytes
     output = np.zeros(int(payload_bytes.sum()), np.uint8)
-    for width in np.unique(widths):
+    for width in np.unique(widths).tolist():
         chosen = np.flatnonzero(widths == width)
-        packed = _packed_planes(gaps[chosen], int(width))
+        if width == _APART:
+            packed = _distances(gaps[chosen]).view(np.uint8)
+        else:
+            packed = _packed_planes(gaps[chosen], width)
         output[starts[chosen, None] + np.arange(packed.shape[1])] = packed
-        block, place = np.nonzero(_too_wide(gaps[chosen], int(width)))
+        if width == _APART:
+            continue
+        block, place = np.nonzero(_too_wide(gaps[chosen], width))
         if len(block):
             # Within its block, the how-manieth exception each is.
             turn = np.arange(len(block)) - np.searchsorted(block, block)

@@ -100,7 +100,9 @@ def show(arguments: Namespace) -> Answer:
 
 
 def match(arguments: Namespace) -> Answer:
+    from sonotheque.deposit.appraisal import described_by
     from sonotheque.deposit.inspection import FUNCTION, inspect
+    from sonotheque.deposit.scrutiny import same_work
     from sonotheque.store.sandbox import Sandbox
 
     documents, lines = [], []
@@ -126,7 +128,16 @@ def match(arguments: Namespace) -> Answer:
                 matches = archive.fingerprints.find_matches(inspection.fingerprints)
                 found_any = found_any or bool(matches)
                 lines += _matched(archive, path, matches)
-                document: dict[str, object] = {"file": _written(path), "matches": matches}
+                name = _written(path.name)
+                said = described_by(inspection.tags)
+                findings = same_work(archive, said, matches, where=name)
+                lines += text.findings(findings, indent="  ", about=name)
+                document: dict[str, object] = {
+                    "file": _written(path),
+                    "audio": inspection.audio,
+                    "matches": matches,
+                    "findings": findings,
+                }
                 if arguments.svg:
                     drawn = _drawn(
                         archive, path, inspection.fingerprints, matches, arguments.language

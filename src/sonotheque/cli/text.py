@@ -197,6 +197,8 @@ def _item(item: ReceiptItem) -> list[str]:
             f"  {audio.codec} in {audio.container}, {audio.sample_rate_hz} Hz,"
             f" {audio.channels} ch, {duration(audio.duration_ms)}, {size(item.byte_count)}"
         )
+        if audio.iscc:
+            lines.append(f"  {audio.iscc}")
     if item.sha512:
         lines += sha512(item.sha512)
     lines += decisions(item.decisions)

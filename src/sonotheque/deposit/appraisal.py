@@ -183,11 +183,9 @@ def _damage(file: PackageFile, audio: AudioProperties, inspection: Inspection) -
     return []
 
 
-def _describe(
-    file: PackageFile, tags: Mapping[str, Sequence[str]]
-) -> tuple[Description, list[Finding]]:
-    codes, findings = _isrcs(file, tags)
-    read = Description(
+def described_by(tags: Mapping[str, Sequence[str]]) -> Description:
+    """What a file's own `tags` (lower-case names, values) say it is; codes are not read."""
+    return Description(
         title=_first(tags, "title"),
         artist=_first(tags, "artist", "albumartist", "album_artist"),
         album=_first(tags, "album"),
@@ -195,8 +193,14 @@ def _describe(
         year=_year(_first(tags, "year", "date", "originaldate")),
         track_number=_number(_first(tags, "track", "tracknumber")),
         genre=_first(tags, "genre"),
-        isrcs=codes,
     )
+
+
+def _describe(
+    file: PackageFile, tags: Mapping[str, Sequence[str]]
+) -> tuple[Description, list[Finding]]:
+    codes, findings = _isrcs(file, tags)
+    read = replace(described_by(tags), isrcs=codes)
     if file.told:
         read = _laid_over(read, file.told)
         findings += _other_codes(file, file.told, codes)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from sonotheque.errors import BadInput
 from sonotheque.matching.balance import Balance, inverted
 from sonotheque.matching.chromaprint import Chromaprinter
+from sonotheque.matching.iscc import audio_code
 from sonotheque.matching.landmarks import LandmarkFinder
 from sonotheque.matching.spectrum import (
     FINE,
@@ -183,6 +184,7 @@ class _Listener:
         if not duration_ms:
             return None
         lossless = codec in _LOSSLESS
+        fingerprints = self._printer.fingerprints(duration_ms)
         audio = AudioProperties(
             container=container,
             codec=codec,
@@ -193,10 +195,11 @@ class _Listener:
             bit_rate_bps=round(8_000 * byte_count / duration_ms),
             duration_ms=duration_ms,
             decode_errors=self.decode_errors,
+            iscc=audio_code(fingerprints.chromaprint),
         )
         return Measured(
             audio=audio,
-            fingerprints=self._printer.fingerprints(duration_ms),
+            fingerprints=fingerprints,
             claimed_duration_ms=claimed_duration_ms,
         )
 

@@ -24,6 +24,9 @@ class AudioProperties:
     bit_rate_bps: int
     duration_ms: int
     decode_errors: int = 0
+    iscc: str = ""
+    """The ISO 24138 Audio-Code of how it sounds; empty where it is too short to have one, or was
+    looked into before there were any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,7 +94,7 @@ _ISRC_CHARACTERS = 12
 
 # Control characters in UTF-8: below the space, this one, U+0080 to U+009F (C2 80 to C2 9F); and,
 # for they break lines too, U+2028 and U+2029 (E2 80 A8, E2 80 A9).
-_DELETE, _C1_LEAD, _C1_END = 0x7F, 0xC2, 0xA0
+_DELETE, _C1_LEAD, _C1_END, _SEPARATORS_LEAD = 0x7F, 0xC2, 0xA0, 0xE2
 
 Mask = npt.NDArray[np.bool_]
 Offsets = npt.NDArray[np.int32]
@@ -361,11 +361,8 @@ def _on_one_line(texts: Column) -> Column:
     offsets, data = _laid_out(texts)
     if not len(data):
         return texts
-    control = (data < ord(" ")) | (data == _DELETE)
-    control[:-1] |= (data[:-1] == _C1_LEAD) & (data[1:] < _C1_END)
-    control[:-2] |= (data[:-2] == 0xE2) & (data[1:-1] == 0x80) & ((data[2:] & 0xFE) == 0xA8)
-    if control.any():
-        at = np.flatnonzero(control)
+    at = _controls(data)
+    if len(at):
         mask = np.zeros(len(texts), bool)
         mask[np.searchsorted(offsets, at, side="right") - 1] = True
         chosen = pa.array(mask)
@@ -381,6 +378,18 @@ def _on_one_line(texts: Column) -> Column:
     before = texts.filter(chosen)
     after = pc.utf8_trim_whitespace(before)
     return texts if after.equals(before) else pc.replace_with_mask(texts, chosen, after)
+
+
+def _controls(data: Bytes) -> npt.NDArray[np.intp]:
+    """Where control characters (Unicode's Cc, Zl and Zp) begin in UTF-8 `data`, in no order."""
+    found = [np.flatnonzero(data == _DELETE)]
+    if data.min() < ord(" "):
+        found.append(np.flatnonzero(data < ord(" ")))
+    leads = np.flatnonzero(data == _C1_LEAD)
+    found.append(leads[data[leads + 1] < _C1_END])
+    leads = np.flatnonzero(data == _SEPARATORS_LEAD)
+    found.append(leads[(data[leads + 1] == 0x80) & ((data[leads + 2] & 0xFE) == 0xA8)])
+    return np.concatenate(found)
 
 
 def _are_isrcs(texts: Column) -> bool:
