@@ -147,7 +147,7 @@ def searches(subject: Subject) -> tuple[list[Row], dict[str, Searched]]:
     rows, found = [], {}
     for kind, asked in subject.queries.items():
         tell(f"searching: {kind}")
-        one = searched(asked, _find(subject.catalogue), _named)
+        one = searched(asked, find_in(subject.catalogue), _named)
         found[kind] = one
         p99 = percentile(one.seconds, 99)
         bar = SEARCH_P99_BARS[kind]
@@ -163,7 +163,8 @@ def searches(subject: Subject) -> tuple[list[Row], dict[str, Searched]]:
     return rows, found
 
 
-def _find(catalogue: Catalogue) -> Callable[[Asked], Sequence[Any]]:
+def find_in(catalogue: Catalogue) -> Callable[[Asked], Sequence[Any]]:
+    """The first page of `catalogue` for a query."""
     return lambda asked: catalogue.find(asked.text, limit=RESULTS).recordings
 
 
