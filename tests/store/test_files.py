@@ -399,3 +399,14 @@ def test_exclusive_ends_with_an_error_too(tmp_path: Path) -> None:
 def test_sha512_is_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(BIG)
     assert files.sha512_of(tmp_path / "file") == hashlib.sha512(BIG).hexdigest()
+
+
+def test_a_digest_is_that_of_the_bytes_by_any_algorithm(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    # RFC 1321, appendix A.5, and FIPS 180's example.
+    assert files.digest_of(tmp_path / "a", "md5") == "900150983cd24fb0d6963f7d28e17f72"
+    assert files.sha512_of(tmp_path / "a").startswith("ddaf35a193617abacc417349ae204131")
+
+
+def test_a_name_that_is_no_text_can_be_written() -> None:
+    assert files.text_of(Path("é") / os.fsdecode(b"\xff.mp3")) == "é/\\udcff.mp3"

@@ -17,6 +17,7 @@ from sonotheque.deposit.checking import LAID_MAX, Report
 from sonotheque.matching.picture import Laid
 from sonotheque.model.findings import Finding, Severity
 from sonotheque.model.identifiers import format_isrc
+from sonotheque.store import files
 from sonotheque.vault.objects import AGENT
 
 COLUMNS = ("file", "title", "artist", "isrc", "severity", "code", "message", "remedy", "matches")
@@ -81,5 +82,5 @@ def _said(finding: Finding) -> list[str]:
 
 def _cell(text: str) -> str:
     """`text` so that no spreadsheet runs it: names come from strangers."""
-    plain = text.encode("utf-8", "backslashreplace").decode()
+    plain = files.text_of(text)
     return f"'{plain}" if plain.startswith(_FORMULA) else plain

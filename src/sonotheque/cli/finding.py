@@ -128,12 +128,12 @@ def match(arguments: Namespace) -> Answer:
                 matches = archive.fingerprints.find_matches(inspection.fingerprints)
                 found_any = found_any or bool(matches)
                 lines += _matched(archive, path, matches)
-                name = _written(path.name)
+                name = files.text_of(path.name)
                 said = described_by(inspection.tags)
                 findings = same_work(archive, said, matches, where=name)
                 lines += text.findings(findings, indent="  ", about=name)
                 document: dict[str, object] = {
-                    "file": _written(path),
+                    "file": files.text_of(path),
                     "audio": inspection.audio,
                     "matches": matches,
                     "findings": findings,
@@ -143,7 +143,7 @@ def match(arguments: Namespace) -> Answer:
                         archive, path, inspection.fingerprints, matches, arguments.language
                     )
                     files.replace(arguments.svg.absolute(), drawn.encode())
-                    document["picture"] = _written(arguments.svg)
+                    document["picture"] = files.text_of(arguments.svg)
                     lines.append(f"  drawn in {text.cut(str(arguments.svg), 60)}")
                 documents.append(document)
     return Answer(documents, "\n".join(lines), exit_code=1 if found_any else 0)
@@ -179,13 +179,8 @@ def _drawn(
             remedy="leave --svg away" if matches else "ask without --svg whether it matches",
         )
     laid = lay(query, held, matches[0])
-    name = _written(path.name)
+    name = files.text_of(path.name)
     return alignments.picture(name, recording.description, matches[0], laid, language(code))
-
-
-def _written(name: Path | str) -> str:
-    """`name` as it can be written: on the disk it need not be Unicode."""
-    return str(name).encode("utf-8", "backslashreplace").decode()
 
 
 def _matched(archive: Archive, path: Path, matches: tuple[Match, ...]) -> list[str]:

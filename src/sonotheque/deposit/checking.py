@@ -37,6 +37,7 @@ from sonotheque.model.music import (
     Recording,
 )
 from sonotheque.model.terms import Status
+from sonotheque.store import files
 
 LAID_MAX = 100
 """So many of the files that have to be looked at are laid on their matches, to be drawn."""
@@ -123,8 +124,7 @@ def check(
         items += [checker.track(track, heard) for track in joined.unheard]
         exhibits = checker.exhibits
     # Several formats are given one path, several paths one sender.
-    source = ", ".join(dict.fromkeys(path.name or str(path) for path in paths))
-    source = source.encode("utf-8", "backslashreplace").decode()
+    source = files.text_of(", ".join(dict.fromkeys(path.name or str(path) for path in paths)))
     return Report(
         source=source,
         at=now,

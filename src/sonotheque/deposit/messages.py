@@ -6,7 +6,6 @@ else: no path of a message is ever opened, and no address fetched.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import unicodedata
@@ -110,7 +109,7 @@ class _Joining:
 
     def message(self, path: Path, now: str) -> Iterator[Unheard]:
         """Join the tracks of the message at `path`; those that no file is of."""
-        name = _shown(path.name)
+        name = files.text_of(path.name)
         kept = _kept(path)
         for track in read_tracks(path, origin=name, year_max=int(now[:4]) + 1):
             where = f"{name}:{track.line}"
@@ -233,7 +232,7 @@ def _hash_findings(file: PackageFile, named: NamedFile) -> list[Finding]:
                     file.name,
                 )
             )
-        elif _digest(file.path, key) != expected:
+        elif files.digest_of(file.path, key) != expected:
             found.append(
                 _finding(
                     "message.hash",
@@ -244,17 +243,6 @@ def _hash_findings(file: PackageFile, named: NamedFile) -> list[Finding]:
                 )
             )
     return found
-
-
-def _digest(path: Path, algorithm: str) -> str:
-    try:
-        # MD5 and SHA-1 tell of accidents here; what is kept is known by SHA-512.
-        with path.open("rb") as reader:
-            return hashlib.file_digest(
-                reader, lambda: hashlib.new(algorithm, usedforsecurity=False)
-            ).hexdigest()
-    except OSError as error:
-        raise files.explain(error, path) from error
 
 
 def _described(track: Track) -> Description:
@@ -301,10 +289,6 @@ def _is_message(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         return _MARK in file.read(_MARK_WITHIN_BYTES)
-
-
-def _shown(name: str) -> str:
-    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _finding(code: str, severity: Severity, message: str, remedy: str, where: str) -> Finding:

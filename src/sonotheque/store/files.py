@@ -290,10 +290,22 @@ def portable_name(name: str) -> str:
     return stem.encode()[:room].decode("utf-8", "ignore").rstrip(" .") + suffix
 
 
+def text_of(name: Path | str) -> str:
+    """`name` as it can be written: on the disk it need not be Unicode."""
+    return str(name).encode("utf-8", "backslashreplace").decode()
+
+
 def sha512_of(path: Path) -> str:
     """SHA-512 of the file's bytes as the disk gives them now, hexadecimal."""
+    return digest_of(path, "sha512")
+
+
+def digest_of(path: Path, algorithm: str) -> str:
+    """The same by an `algorithm` of hashlib's, against accidents: MD5 and SHA-1 keep out nobody."""
     with _reported(path), path.open("rb") as reader:
-        return hashlib.file_digest(reader, "sha512").hexdigest()
+        return hashlib.file_digest(
+            reader, lambda: hashlib.new(algorithm, usedforsecurity=False)
+        ).hexdigest()
 
 
 def fresh_blocks(path: str) -> Iterator[bytes]:
