@@ -102,7 +102,7 @@ class _Count:
 def run(words: list[str]) -> list[Row]:
     parser = argparse.ArgumentParser(prog="python -m bench versions", description=__doc__)
     parser.add_argument("--scores", type=Path, default=SCORES, help="a directory of MIDI files")
-    parser.add_argument("--works", type=int, default=16, help="how many of them")
+    parser.add_argument("--works", type=int, default=4, help="how many of them")
     options = parser.parse_args(words)
     missing = what_is_missing()
     scores = _in_order(options.scores)

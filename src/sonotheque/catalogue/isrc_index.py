@@ -287,8 +287,7 @@ def _encoded(gaps: Keys, widths: Bytes, payload_bytes: npt.NDArray[np.int64]) ->
         else:
             packed = _packed_planes(gaps[chosen], width)
         output[starts[chosen, None] + np.arange(packed.shape[1])] = packed
-        if width == _APART:
-            continue
+        # No gap is wider than those of blocks that are apart.
         block, place = np.nonzero(_too_wide(gaps[chosen], width))
         if len(block):
             # Within its block, the how-manieth exception each is.
