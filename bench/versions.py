@@ -3,6 +3,8 @@
 Each score is played once for the index, in each of three ways: freely, to a click, and by a
 sequencer. Then it is played again as other players would, and looked up: a match that is no suspect
 is a merger, and there may be none. So that this can fail, copies of what is held must match.
+How performances are told from copies was learnt from scores whose digest begins with a figure;
+what is measured here are those whose digest begins with a letter.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ SESSIONS = (
         _FREE,
         {
             "again, by the same instruments": _FREE,
+            "again, by the same instruments, tempo × 1.08": replace(_FREE, tempo=1.08),
             "another soundfont": replace(_FREE, soundfont=1),
             "another soundfont, tempo × 0.95": replace(_FREE, soundfont=1, tempo=0.95),
             "another soundfont, tempo × 1.06": replace(_FREE, soundfont=1, tempo=1.06),
@@ -59,6 +62,7 @@ SESSIONS = (
         _CLICK,
         {
             "again, by the same instruments": _CLICK,
+            "again, by the same instruments, tempo × 1.08": replace(_CLICK, tempo=1.08),
             "another soundfont": replace(_CLICK, soundfont=1),
             "another soundfont, tempo × 1.04": replace(_CLICK, soundfont=1, tempo=1.04),
             "other instruments": replace(_CLICK, soundfont=1, has_other_instruments=True),
@@ -125,10 +129,10 @@ def run(words: list[str]) -> list[Row]:
 
 
 def _in_order(directory: Path) -> list[Path]:
-    """By their digests, each score once."""
+    """By their digests, each score once, without those that were learnt from."""
     paths = sorted(path for path in directory.rglob("*") if path.suffix.lower() == ".mid")
     by_digest = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in paths}
-    return [by_digest[digest] for digest in sorted(by_digest)]
+    return [by_digest[digest] for digest in sorted(by_digest) if digest[0] in "abcdef"]
 
 
 def _counted(

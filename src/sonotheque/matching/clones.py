@@ -148,6 +148,15 @@ def how_modified(match: Match) -> str:
 
 
 def _suspect_finding(match: Match, held: Description) -> Finding:
+    if match.kind is MatchKind.SAME_WORK:
+        return Finding(
+            code="match.another-performance",
+            severity=Severity.WARNING,
+            message=f"sounds like {_evidence(match, held)}, but its notes are not where that has"
+            " them: as far as can be heard, the same work played again",
+            remedy="listen to both; it is kept as a recording of its own, and must not be merged"
+            " unless they are one",
+        )
     how = f", {how_modified(match)}," if match.kind is MatchKind.MODIFIED_COPY else ""
     return Finding(
         code="match.suspect",

@@ -243,7 +243,7 @@ def align(
 ) -> Alignment | None:
     """The best alignment within 1.4 % of `tempo`, 40 cents of `steps` and 1.6 s of `offset_ticks`;
     None where hardly anything is near."""
-    pairs = _pairs(copy, recording, tempo, steps, offset_ticks)
+    pairs = pairs_near(copy, recording, tempo, steps, offset_ticks)
     if pairs is None:
         return None
     which, _, times, early, higher = pairs
@@ -281,14 +281,57 @@ def coinciding(
     """Which landmarks of the copy lie on one of the recording, as `alignment` says, and on which:
     the nearest in time. Both of shape (n,), in the order of the copy."""
     line = (alignment.tempo, alignment.steps, alignment.offset_ticks)
-    pairs = _pairs(copy, recording, *line)
+    pairs = pairs_near(copy, recording, *line)
     if pairs is None:
         return np.empty(0, np.intp), np.empty(0, np.intp)
-    which, other, _, early, _ = pairs
-    order = np.lexsort((np.abs(early), which))
-    order = order[np.abs(early[order]) <= _LINE_TICKS]
-    which, first = np.unique(which[order], return_index=True)
-    return which, other[order[first]]
+    chosen = nearest(pairs, _LINE_TICKS)
+    return pairs.copy[chosen], pairs.recording[chosen]
+
+
+class Pairs(NamedTuple):
+    """Landmarks of a copy, each with each of the recording that is near where it is expected, shape
+    (n,): which of the `copy` and of the `recording`, when (`times`) the one is in ticks, how many
+    ticks later than expected the other is (`early`) and how many steps `higher`."""
+
+    copy: NDArray[np.intp]
+    recording: NDArray[np.intp]
+    times: Floats
+    early: Floats
+    higher: Floats
+
+
+def pairs_near(
+    copy: NDArray[np.uint32],
+    recording: NDArray[np.uint32],
+    tempo: float,
+    steps: float,
+    offset_ticks: float,
+) -> Pairs | None:
+    """Those within 1.6 s and 42 cents of where the line expects them; None where there are hardly
+    any, or millions."""
+    expected, there = tempo * _times(copy) + offset_ticks, _times(recording)
+    begin = np.searchsorted(there, expected - _NEAR_TICKS)
+    count = np.searchsorted(there, expected + _NEAR_TICKS) - begin
+    if not 0 < count.sum() <= _PAIRS_MAX:
+        return None
+    which = np.repeat(np.arange(len(copy)), count)
+    other = np.arange(len(which)) + np.repeat(begin - (count.cumsum() - count), count)
+    higher = _steps(recording)[other] - (_steps(copy)[which] - steps)
+    near = np.abs(higher) <= _NEAR_STEPS
+    if near.sum() < _PAIRS_MIN:
+        return None
+    which, other = which[near], other[near]
+    early = there[other] - expected[which]
+    return Pairs(which, other, _times(copy)[which], early, higher[near])
+
+
+def nearest(pairs: Pairs, reach_ticks: float) -> NDArray[np.intp]:
+    """Which of `pairs` are those of each landmark of the copy with the nearest in time, where that
+    is within reach: shape (n,), in the order of the copy."""
+    order = np.lexsort((np.abs(pairs.early), pairs.copy))
+    order = order[np.abs(pairs.early[order]) <= reach_ticks]
+    _, first = np.unique(pairs.copy[order], return_index=True)
+    return order[first]
 
 
 def ticks_and_steps(landmarks: NDArray[np.uint32]) -> tuple[Floats, Floats]:
@@ -304,31 +347,6 @@ def _times(landmarks: NDArray[np.uint32]) -> Floats:
 
 def _steps(landmarks: NDArray[np.uint32]) -> Floats:
     return (landmarks & np.uint32((1 << STEP_BITS) - 1)).astype(np.float64)
-
-
-def _pairs(
-    copy: NDArray[np.uint32],
-    recording: NDArray[np.uint32],
-    tempo: float,
-    steps: float,
-    offset_ticks: float,
-) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats, Floats, Floats] | None:
-    """Landmarks of the copy with each of the recording that is near: which of the copy and of the
-    recording, when the one is there, how many ticks later than expected the other is and how many
-    steps higher."""
-    expected, there = tempo * _times(copy) + offset_ticks, _times(recording)
-    begin = np.searchsorted(there, expected - _NEAR_TICKS)
-    count = np.searchsorted(there, expected + _NEAR_TICKS) - begin
-    if not 0 < count.sum() <= _PAIRS_MAX:
-        return None
-    which = np.repeat(np.arange(len(copy)), count)
-    other = np.arange(len(which)) + np.repeat(begin - (count.cumsum() - count), count)
-    higher = _steps(recording)[other] - (_steps(copy)[which] - steps)
-    near = np.abs(higher) <= _NEAR_STEPS
-    if near.sum() < _PAIRS_MIN:
-        return None
-    which, other = which[near], other[near]
-    return which, other, _times(copy)[which], there[other] - expected[which], higher[near]
 
 
 def _bins(early: Floats) -> NDArray[np.int64]:

@@ -37,6 +37,7 @@ from sonotheque.matching.landmarks import (
     are_landmarks,
     ticks_and_steps,
 )
+from sonotheque.matching.performance import is_performance, scatter
 from sonotheque.matching.quints import quints_of
 from sonotheque.matching.sampling import sampled
 from sonotheque.matching.shard import Entry, Shard
@@ -74,6 +75,9 @@ _CLOSER_WORDS_MAX = 6_000
 _BITS = np.uint32(1) << np.arange(32, dtype=np.uint32)
 
 
+Stage = Callable[["Query", Sequence[Shard]], Iterator["Candidate"]]
+
+
 class Candidate(NamedTuple):
     """A recording of a shard, as its number there, that the query may be a copy of, so many times
     as fast and so many steps higher: at its tick t the query plays what the recording does at
@@ -98,7 +102,8 @@ class _Asked(NamedTuple):
 class Judged(NamedTuple):
     """What is known of a recording that was looked at, `alignment` by its landmarks and
     `agreement` by its words. The query plays `tempo` times as fast as it, 1 for a plain copy, and
-    what is in hops is in those of the recording: `offset` is where it starts in the query."""
+    what is in hops is in those of the recording: `offset` is where it starts in the query. Of a
+    suspect, `is_performance` says that all but the landmarks' scatter speaks for a copy."""
 
     entry: Entry
     tempo: float
@@ -106,6 +111,7 @@ class Judged(NamedTuple):
     agreement: Agreement
     alignment: Alignment | None
     is_suspect: bool
+    is_performance: bool = False
 
 
 class Query:
@@ -164,14 +170,17 @@ def find(
     number and a recording's whether that is where the recording's fingerprint stands."""
     matches = _found(query, shards, is_current)
     if query.difference and all(match.is_suspect for match in matches):
-        kind = MatchKind.MODIFIED_COPY
-        matches += tuple(
-            replace(match, kind=kind, is_inverted=True)
-            for match in _found(query.difference, shards, is_current)
-        )
+        matches += tuple(_inverted(match) for match in _found(query.difference, shards, is_current))
     return tuple(
         sorted(matches, key=lambda match: (match.is_suspect, -match.overlap_ms * match.similarity))
     )
+
+
+def _inverted(match: Match) -> Match:
+    """`match`, of the difference of the query's channels."""
+    if match.kind is not MatchKind.SAME_WORK:
+        match = replace(match, kind=MatchKind.MODIFIED_COPY)
+    return replace(match, is_inverted=True)
 
 
 def _found(
@@ -189,21 +198,26 @@ def _found(
             if judged and _worth(judged) > _worth(found.get(judged.entry.number)):
                 found[judged.entry.number] = judged
         matches = tuple(_match(judged, query.duration_ms) for judged in found.values())
-        if any(_settles(match, stage is plain_stage) for match in matches):
+        if any(_settles(match, stage) for match in matches):
             break
     return matches
 
 
-def _settles(match: Match, is_first_stage: bool) -> bool:
-    """Whether `match` says what the query is. A part may be one of several."""
-    is_whole = match.kind is MatchKind.SAME_RECORDING
-    return not match.is_suspect and (is_whole or not is_first_stage)
+def _settles(match: Match, stage: Stage) -> bool:
+    """Whether `match` says what the query is. To the first stage a part may be one of several; and
+    words, which bear with a little, bring up copies at a tempo or pitch that is only nearly theirs.
+    """
+    if match.is_suspect or stage in (_scaled, _far):
+        return not match.is_suspect
+    is_part = match.kind in (MatchKind.EXCERPT, MatchKind.CONTAINS)
+    return match.kind is MatchKind.SAME_RECORDING or (is_part and stage is not plain_stage)
 
 
 def _worth(judged: Judged | None) -> tuple[bool, float]:
     if judged is None:
         return False, -1.0
-    return not judged.is_suspect, judged.agreement.length * judged.agreement.kappa
+    support = judged.alignment.support if judged.alignment else 0.0
+    return not judged.is_suspect, judged.agreement.length * judged.agreement.kappa * (1 + support)
 
 
 def plain_stage(query: Query, shards: Sequence[Shard]) -> Iterator[Candidate]:
@@ -355,7 +369,7 @@ def _judged(query: Query, candidate: Candidate, entry: Entry) -> Judged | None:
     """What is to be said of the candidate. Words do not tell octaves apart: where they alone say
     that it is the recording, it may be so an octave away."""
     judged = _weighed(query, candidate, entry)
-    if judged and judged.is_suspect and is_evidence(judged.agreement):
+    if judged and _says_only_words(judged):
         for octave in (-STEPS_PER_OCTAVE, STEPS_PER_OCTAVE):
             moved = candidate._replace(steps=candidate.steps + octave)
             other = _weighed(query, moved, entry)
@@ -395,8 +409,20 @@ def _weighed(query: Query, candidate: Candidate, entry: Entry) -> Judged | None:
         is_match = is_clear(best.agreement, alignment)
     else:
         is_match = is_evidence(best.agreement) and not changed
+    if is_match and alignment and _is_played_again(view, entry, alignment):
+        return best._replace(is_suspect=True, is_performance=True)
     is_suspect = is_evidence(best.agreement) or (alignment is not None and is_hint(alignment))
     return best._replace(is_suspect=not is_match) if is_match or is_suspect else None
+
+
+def _says_only_words(judged: Judged) -> bool:
+    is_open = judged.is_suspect and not judged.is_performance
+    return is_open and is_evidence(judged.agreement)
+
+
+def _is_played_again(view: View, entry: Entry, alignment: Alignment) -> bool:
+    seen = replace(alignment, tempo=alignment.tempo * view.scale)
+    return is_performance(scatter(view.landmarks, entry.landmarks, seen), alignment)
 
 
 def _match(judged: Judged, query_ms: int) -> Match:
@@ -411,7 +437,9 @@ def _match(judged: Judged, query_ms: int) -> Match:
     overlap_ms = round((judged.agreement.length + MARGIN_FRAMES) * HOP_MS / tempo)
     overlap_ms = min(overlap_ms, shorter_ms)
     apart_ms = max(abs(offset_ms), abs(offset_ms + recording_ms - query_ms))
-    if changed:
+    if judged.is_performance:
+        kind = MatchKind.SAME_WORK
+    elif changed:
         kind = MatchKind.MODIFIED_COPY
     elif apart_ms <= _ENDS_APART_MAX_MS and overlap_ms >= _SAME_COVER_MIN * longer_ms:
         kind = MatchKind.SAME_RECORDING

@@ -89,6 +89,9 @@ class MatchKind(StrEnum):
     MODIFIED_COPY = "modified-copy"
     """What was asked about is the archive's recording, or a part, at another tempo or pitch, or
     with one channel inverted."""
+    SAME_WORK = "same-work"
+    """It sounds the same, but its notes lie about those of the archive's recording as another
+    performance's do: always a suspect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
