@@ -32,9 +32,11 @@ class Balance:
         if not self._frames % _ONE_OF:
             channels = _channels(frame)
             if channels is not None:
-                left, right = channels.astype(np.float64) - _SILENCE.get(channels.dtype.kind, 0)
-                self._sum += float(((left + right) ** 2).sum())
-                self._difference += float(((left - right) ** 2).sum())
+                left, right = channels.astype(np.float32) - _SILENCE.get(channels.dtype.kind, 0)
+                apart = float(np.dot(left, left)) + float(np.dot(right, right))
+                common = 2 * float(np.dot(left, right))
+                self._sum += apart + common
+                self._difference += max(0.0, apart - common)
         self._frames += 1
 
     def is_suspicious(self) -> bool:

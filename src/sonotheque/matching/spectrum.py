@@ -33,11 +33,15 @@ full-scale sine is about 10⁶."""
 
 _BATCH_FRAMES = 48
 """A multiple of FINE, and small enough to stay in the processor's cache."""
+_FRAMES_AT_ONCE = 8
+"""Transformed: for what more would take, a new process asks the system each time, which clears it
+first. All 48 at once take 2.7 times as long."""
 
 
 class Spectrograph:
     """Collects sound and hands on its spectra, in batches of a multiple of FINE frames but for
-    the last. Holds one batch of samples, however much is fed."""
+    the last; each overwrites the one before. Holds one batch of samples and one of spectra,
+    however much is fed."""
 
     def __init__(
         self, hop_samples: int, see: Callable[[Power], None], frame_samples: int = FRAME_SAMPLES
@@ -50,6 +54,8 @@ class Spectrograph:
         self._window = (np.hamming(frame_samples) * scale).astype(np.float32)
         self._samples = np.empty(frame_samples + hop_samples * (_BATCH_FRAMES - 1), np.float32)
         self._filled = 0
+        bins = BINS * frame_samples // FRAME_SAMPLES
+        self._spectra = np.empty((_BATCH_FRAMES, bins), np.float32)
 
     def feed(self, samples: NDArray[np.int16]) -> None:
         """Add `samples`: shape (n,), mono, 11,025 Hz."""
@@ -74,6 +80,9 @@ class Spectrograph:
 
     def _power(self, samples: NDArray[np.float32]) -> Power:
         frames = np.lib.stride_tricks.sliding_window_view(samples, self._frame)[:: self._hop]
-        bins = BINS * self._frame // FRAME_SAMPLES
-        spectrum = np.fft.rfft(frames * self._window, axis=1)[:, :bins]
-        return np.asarray(spectrum.real**2 + spectrum.imag**2, np.float32)
+        power = self._spectra[: len(frames)]
+        for begin in range(0, len(frames), _FRAMES_AT_ONCE):
+            some = slice(begin, begin + _FRAMES_AT_ONCE)
+            spectrum = np.fft.rfft(frames[some] * self._window, axis=1)[:, : power.shape[1]]
+            power[some] = spectrum.real**2 + spectrum.imag**2
+        return power
