@@ -199,7 +199,7 @@ class World:
         digest = known.state[name]
         # A version that came after, and was refused, may have put bad bytes in their place.
         available = any(
-            one.own and one.state.get(name) == digest and digest in one.good for one in seen
+            one.own and one.state.get(name) == digest and one.gives(digest) for one in seen
         )
         self.counts["reads"] += 1
         try:
@@ -268,7 +268,7 @@ class Judgement:
         """Every law about an audit, for this holding."""
         known = self.world.acknowledged[self.holding]
         self._nothing_good_is_touched()
-        self._what_is_called_healed_is_whole(known)
+        self._what_is_called_healed_is_whole()
         histories = [one for one in self.before if one.versions is not None]
         if any(not one.agrees_with(other) for one in histories for other in histories) or any(
             not known.agrees_with(one) for one in histories
@@ -317,13 +317,16 @@ class Judgement:
                     what = f"{self.holding} {path} in {disk.name}"
                     raise Broken("a copy that verifies is never touched", what)
 
-    def _what_is_called_healed_is_whole(self, known: Acknowledged) -> None:
-        paths = {path: digest for digest, path in known.content.items()}
+    def _what_is_called_healed_is_whole(self) -> None:
+        """By the inventory that stands there now: whose history that is, other laws say."""
         for disk, after in zip(self.world.disks, self.after, strict=True):
             for event in self.events:
                 if event.outcome is not Outcome.HEALED or event.root != disk.name:
                     continue
-                if event.path in paths and paths[event.path] not in after.good:
+                wanted = {
+                    one.content[event.path] for one in self.after if event.path in one.content
+                }
+                if wanted and after.digests.get(event.path) not in wanted:
                     what = f"{self.holding} {event.path} in {disk.name}"
                     raise Broken("what is called healed is whole", what)
 

@@ -14,9 +14,10 @@ from disks import Place
 @dataclass(frozen=True, slots=True)
 class Survey:
     """One copy of an object: the version blocks of its inventory where that verifies (else None),
-    the digests of all its files, what tells of each that it was not written again, and which of
-    them are content with the right digest. `state` is the newest version's, by logical path;
-    `own` where the object's own inventory says so, without which it is not read until healed."""
+    and what that says its content is (path → digest); the digests of all its files, as paths and as
+    a set, and what tells of each that it was not written again; which of them are content with the
+    right digest. `state` is the newest version's, by logical path; `own` where the object's own
+    inventory says so, without which it is not read until healed."""
 
     place: Place
     name: str
@@ -26,10 +27,16 @@ class Survey:
     good: frozenset[str] = frozenset()
     identities: dict[str, object] = field(default_factory=dict)
     sound: frozenset[str] = frozenset()
+    content: dict[str, str] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
 
     def agrees_with(self, other: Survey) -> bool:
         """Whether one history is the beginning of the other."""
         return _agree(self.versions or (), other.versions or ())
+
+    def gives(self, digest: str) -> bool:
+        """Whether these bytes are where the inventory says that they are."""
+        return any(self.content[path] == digest for path in self.sound)
 
     def remove(self) -> None:
         self.place.remove(self.name)
@@ -91,6 +98,8 @@ def survey(place: Place, name: str, keys: Collection[str] | None = None) -> Surv
         good=frozenset(digests.values()),
         identities={path: place.identity(f"{name}/{path}") for path in files},
         sound=frozenset(sound),
+        content={path: digest for digest, paths in manifest.items() for path in paths},
+        digests=digests,
     )
 
 

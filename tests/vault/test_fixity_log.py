@@ -120,3 +120,17 @@ def test_restored_events_are_in_the_order_of_their_times(log: FixityLog) -> None
     assert log.counts() == {"pass": 1}
     assert log.unpreserved() == ()
     assert log.last_audit_at() == LATER
+
+
+def test_what_has_lost_a_file_is_not_begun_anew(log: FixityLog) -> None:
+    """Found by living through decades: with it went what was left of it, and nobody was told."""
+    name, whole = ocfl.object_path(ONE), Known(ONE, 1)
+    for number, (path, held) in enumerate(
+        [("v1/content/a", 1), ("v1/inventory.json", 1), ("inventory.json", 0), ("", 0)]
+    ):
+        run = log.begin(f"{LATER}{number}", heal=True)
+        lost = event(outcome=Outcome.LOST, at=f"{LATER}{number}", path=path)
+        healed = event(outcome=Outcome.HEALED, at=f"{LATER}{number}", path="v1/content/b")
+        log.add(run, [check(healed, lost, learnt=whole)])
+        log.end(run)
+        assert log.acknowledged(name, "main") == held, path

@@ -153,10 +153,12 @@ class Audit:
                 if found:
                     yield found
                     continue
+            # Healing one copy may put into another root what it alone has.
+            lacking = [o for o in self._roots if known is None and not o.has_object(name)]
             found, expected = self._examined(root, name, known, pace)
             if found:
                 yield found
-            for other in self._overlooked(expected, root, known):
+            for other in self._overlooked(expected, root, known, lacking):
                 found = self._settled(other, name, known)
                 if found:
                     yield found
@@ -198,10 +200,10 @@ class Audit:
             return fixity.examine(expected, root, self._now(), known=known)
 
     def _overlooked(
-        self, expected: Expected | None, root: Root, known: Known | None
+        self, expected: Expected | None, root: Root, known: Known | None, lacking: Sequence[Root]
     ) -> Iterator[Root]:
-        """Roots whose own pass does not find what `root` shows: that they lack an object which
-        the log does not know, or that they have stayed at the version which it does."""
+        """Roots whose own pass does not find what `root` shows: that they are `lacking` an object
+        which the log does not know, or that they have stayed at the version which it does."""
         if expected is None:
             return
         for other in self._roots:
@@ -209,7 +211,7 @@ class Audit:
             if known is None:
                 holders = (one for one in self._roots if one.name in expected.copies)
                 first = next(holders, root)
-                if root is first and not other.has_object(expected.name):
+                if root is first and other in lacking:
                     yield other
             elif (
                 other is not root

@@ -24,6 +24,7 @@ from sonotheque.model.holdings import FixityEvent, Outcome
 from sonotheque.model.identifiers import HoldingId
 from sonotheque.store import files
 from sonotheque.vault import ocfl
+from sonotheque.vault.misplaced import bring_home
 from sonotheque.vault.objects import AGENT, KnownFile
 from sonotheque.vault.roots import Pace, Root
 
@@ -261,14 +262,17 @@ def heal(
         for path, detail in healed.items()
         if path not in left and (path or not left)
     ]
-    for one in wrong:
-        if one.outcome is Outcome.STRAY:
-            told.append(one)
-        else:
-            detail = "does not read back" if one.path in healed else _NOWHERE
-            told.append(_Wrong(one.path, Outcome.LOST, detail))
+    told += [one if one.outcome is Outcome.STRAY else _left(roots, expected, one) for one in wrong]
     told += _forgotten(expected, known, Outcome.LOST)
     return _answer(expected, reading, told, sums, now)
+
+
+def _left(roots: Sequence[Root], expected: Expected, wrong: _Wrong) -> _Wrong:
+    """What healing has left: lost, but for what some copy has and this root did not take."""
+    paths = [wrong.path] if wrong.path else list(expected.digests)
+    if any(any(_sources(roots, expected, expected.digests[path])) for path in paths):
+        return _Wrong(wrong.path, wrong.outcome, "what was written does not read back")
+    return _Wrong(wrong.path, Outcome.LOST, _NOWHERE)
 
 
 def despair(
@@ -412,6 +416,10 @@ def _restore(
         paths = list(expected.digests)
     else:
         paths = [one.path for one in wrong if one.outcome is not Outcome.STRAY]
+    wanted = {expected.digests[path] for path in paths} - {_LOST}
+    homeless = {digest for digest in wanted if not any(_sources(roots, expected, digest))}
+    if homeless:
+        bring_home(roots, expected.name, expected.digests, homeless)
     # What leads to the content comes after the content.
     paths.sort(key=lambda path: (path == ocfl.SIDECAR, path == ocfl.INVENTORY))
     healed = {}

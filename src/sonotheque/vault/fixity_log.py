@@ -188,11 +188,31 @@ class FixityLog:
 
     def acknowledged(self, name: str, primary: str) -> int:
         """The newest version that must be held; 0 for none, and where the newest check in the
-        primary root has told that it is lost, so that it may be deposited anew."""
+        primary root has told that all of it is lost, so that it may be deposited anew."""
         known, last = self.known(name, primary)
-        if known is None or (last and last.outcome is Outcome.LOST):
+        if known is None or (
+            last and last.outcome is Outcome.LOST and self._is_lost(known.holding, primary, last.at)
+        ):
             return 0
         return known.version
+
+    def _is_lost(self, holding: HoldingId, root: str, at: str) -> bool:
+        """Whether a check told not of a file of the newest version, but of that version."""
+        with db.reading(self._engine) as connection:
+            found = connection.execute(
+                text(
+                    "SELECT 1 FROM fixity_event WHERE holding = :holding AND root = :root"
+                    " AND at = :at AND outcome = :lost AND path IN ('', :inventory) LIMIT 1"
+                ),
+                {
+                    "holding": holding,
+                    "root": root,
+                    "at": at,
+                    "lost": Outcome.LOST.value,
+                    "inventory": ocfl.INVENTORY,
+                },
+            )
+            return found.first() is not None
 
     def each(self, root: str) -> Iterator[tuple[str, Known | None, LastCheck | None]]:
         """Every object that must be held, in the order of their names, with the newest check of
