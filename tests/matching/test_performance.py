@@ -164,7 +164,7 @@ def test_what_is_late_together_is_told_from_chance(seed: int) -> None:
 
 
 def test_nobody_plays_exactly_as_much_higher_as_faster() -> None:
-    loose = Scatter(jitter_ticks=3.0, together=2.0)
+    loose = Scatter(jitter_ticks=1.9, together=0.6)
     by_speed = Alignment(
         tempo=1.1,
         steps=200 * float(np.log2(1.1)),
@@ -176,3 +176,14 @@ def test_nobody_plays_exactly_as_much_higher_as_faster() -> None:
     assert not is_performance(loose, by_speed)
     faster = Alignment(tempo=1.1, steps=0.0, offset_ticks=0.0, count=100, support=0.4, margin=9.0)
     assert is_performance(loose, faster)
+    assert is_performance(Scatter(jitter_ticks=4.0, together=3.0), by_speed)
+
+
+@pytest.mark.parametrize("speed", [0.9, 1.04, 1.2])
+def test_another_performance_made_faster_is_not_merged(
+    work_index: FingerprintIndex, speed: float
+) -> None:
+    version = perform(FLUTE, 4)
+    places = np.arange(0, len(version) - 1, speed)
+    faster = np.interp(places, np.arange(len(version)), version).astype(np.int16)
+    assert all(match.is_suspect for match in work_index.find_matches(fingerprints_of(faster)))
