@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from bench.transformations import Samples, decoded
+from bench.transformations import Samples, decoded, faster
 
 if TYPE_CHECKING:
     from mido import Message, MidiFile
@@ -40,7 +40,8 @@ _PROGRAMS = np.array([0, 6, 11, 16, 21, 24, 40, 42, 48, 56, 61, 65, 68, 71, 73, 
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a score is played. `spread_ms` is the standard deviation of a note's onset, `drift` that
-    of the tempo, as a share; with neither, it is a sequencer that plays."""
+    of the tempo, as a share; with neither, it is a sequencer that plays. What was played is then
+    made `speed` times as fast, and as much higher."""
 
     tempo: float = 1.0
     semitones: int = 0
@@ -48,6 +49,7 @@ class Manner:
     spread_ms: float = 0.0
     drift: float = 0.0
     has_other_instruments: bool = False
+    speed: float = 1.0
 
 
 class _Event(NamedTuple):
@@ -85,7 +87,7 @@ def played(score: Path, manner: Manner, seed: int, directory: Path) -> Samples:
     sound = decoded(wave, SECONDS)
     for made in (midi, wave):
         made.unlink()
-    return sound
+    return sound if manner.speed == 1 else faster(sound, manner.speed)
 
 
 def _events(score: Path) -> list[_Event]:

@@ -50,6 +50,7 @@ SESSIONS = (
         {
             "again, by the same instruments": _FREE,
             "again, by the same instruments, tempo × 1.08": replace(_FREE, tempo=1.08),
+            "again, by the same instruments, made 1.05 × as fast": replace(_FREE, speed=1.05),
             "another soundfont": replace(_FREE, soundfont=1),
             "another soundfont, tempo × 0.95": replace(_FREE, soundfont=1, tempo=0.95),
             "another soundfont, tempo × 1.06": replace(_FREE, soundfont=1, tempo=1.06),
@@ -63,6 +64,7 @@ SESSIONS = (
         {
             "again, by the same instruments": _CLICK,
             "again, by the same instruments, tempo × 1.08": replace(_CLICK, tempo=1.08),
+            "again, by the same instruments, made 1.05 × as fast": replace(_CLICK, speed=1.05),
             "another soundfont": replace(_CLICK, soundfont=1),
             "another soundfont, tempo × 1.04": replace(_CLICK, soundfont=1, tempo=1.04),
             "other instruments": replace(_CLICK, soundfont=1, has_other_instruments=True),
