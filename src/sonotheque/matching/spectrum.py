@@ -35,7 +35,7 @@ _BATCH_FRAMES = 48
 """A multiple of FINE, and small enough to stay in the processor's cache."""
 _FRAMES_AT_ONCE = 8
 """Transformed: for what more would take, a new process asks the system each time, which clears it
-first. All 48 at once take 2.7 times as long."""
+first. On a busy machine all 48 at once took 2.7 times as long."""
 
 
 class Spectrograph:
