@@ -10,26 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from sounds import RATE_HZ, Samples, at_speed, fingerprints_of
 
-from sonotheque.matching.fingerprint import Printer
 from sonotheque.matching.index import FingerprintIndex
 from sonotheque.matching.landmarks import STEP_BITS, Alignment, align
 from sonotheque.matching.performance import Scatter, is_performance, scatter
 from sonotheque.model.identifiers import RecordingId, to_crockford
-from sonotheque.model.music import Fingerprints, MatchKind
+from sonotheque.model.music import MatchKind
 
-Samples = NDArray[np.int16]
-RATE_HZ = 11_025
 WORK_SECONDS, NOTE_SECONDS = 40, 0.4
 WORK = RecordingId(to_crockford(1))
 FLUTE, REED, BELL = (1.0, 0.2, 0.1), (1.0, 0.1, 0.8, 0.1, 0.5, 0.1, 0.3), (0.6, 0.0, 0.0, 1.0, 0.4)
-
-
-def fingerprints_of(samples: Samples) -> Fingerprints:
-    """Of samples at 11,025 Hz."""
-    printer = Printer()
-    printer.feed(samples)
-    return printer.fingerprints(round(1_000 * len(samples) / RATE_HZ))
 
 
 def perform(
@@ -111,9 +102,7 @@ def test_a_copy_with_noise_is(work_index: FingerprintIndex, held: Samples) -> No
 
 
 def test_a_copy_at_another_speed_is(work_index: FingerprintIndex, held: Samples) -> None:
-    places = np.arange(0, len(held) - 1, 1.05)
-    copy = np.interp(places, np.arange(len(held)), held).astype(np.int16)
-    match = work_index.find_matches(fingerprints_of(copy))[0]
+    match = work_index.find_matches(fingerprints_of(at_speed(held, 1.05)))[0]
     assert (match.recording, match.kind) == (WORK, MatchKind.MODIFIED_COPY)
     assert not match.is_suspect
 
@@ -183,7 +172,5 @@ def test_nobody_plays_exactly_as_much_higher_as_faster() -> None:
 def test_another_performance_made_faster_is_not_merged(
     work_index: FingerprintIndex, speed: float
 ) -> None:
-    version = perform(FLUTE, 4)
-    places = np.arange(0, len(version) - 1, speed)
-    faster = np.interp(places, np.arange(len(version)), version).astype(np.int16)
+    faster = at_speed(perform(FLUTE, 4), speed)
     assert all(match.is_suspect for match in work_index.find_matches(fingerprints_of(faster)))

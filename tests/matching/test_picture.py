@@ -11,29 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from sounds import RATE_HZ, Samples, at_speed, fingerprints_of
 
-from sonotheque.matching.fingerprint import Printer
 from sonotheque.matching.picture import POINTS_MAX, Captions, Laid, draw, lay
 from sonotheque.model.identifiers import RecordingId
 from sonotheque.model.music import Fingerprints, Match, MatchKind
 
-Samples = NDArray[np.int16]
 Compose = Callable[..., Samples]
-RATE_HZ = 11_025
 SVG = "{http://www.w3.org/2000/svg}"
 CAPTIONS = Captions("A on B", "Two strips", "A modified copy", "File: A", "Recording: B", ("n",))
-
-
-def fingerprints_of(samples: Samples) -> Fingerprints:
-    printer = Printer()
-    printer.feed(samples)
-    return printer.fingerprints(round(1_000 * len(samples) / RATE_HZ))
-
-
-def at_speed(samples: Samples, speed: float) -> Samples:
-    places = np.arange(0, len(samples) - 1, speed)
-    return np.asarray(np.interp(places, np.arange(len(samples)), samples), np.int16)
 
 
 def match_at(speed: float = 1.0, offset_ms: int = 0) -> Match:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from sounds import RATE_HZ, Samples, at_speed, fingerprints_of
 
 from sonotheque.errors import BadInput, Corrupt
 from sonotheque.matching import index as index_module
@@ -19,25 +19,11 @@ from sonotheque.matching.quints import quints_of
 from sonotheque.model.identifiers import RecordingId, to_crockford
 from sonotheque.model.music import Fingerprints, MatchKind
 
-Samples = NDArray[np.int16]
 Compose = Callable[..., Samples]
-RATE_HZ = 11_025
 
 
 def id_of(number: int) -> RecordingId:
     return RecordingId(to_crockford(number))
-
-
-def fingerprints_of(samples: Samples) -> Fingerprints:
-    """Of samples at 11,025 Hz."""
-    printer = Printer()
-    printer.feed(samples)
-    return printer.fingerprints(round(1_000 * len(samples) / RATE_HZ))
-
-
-def at_speed(samples: Samples, speed: float) -> Samples:
-    places = np.arange(0, len(samples) - 1, speed)
-    return np.asarray(np.interp(places, np.arange(len(samples)), samples), np.int16)
 
 
 @pytest.fixture(scope="module")

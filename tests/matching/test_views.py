@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from sounds import RATE_HZ, Samples, fingerprints_of
 
 from sonotheque.errors import BadInput
 from sonotheque.matching.fingerprint import Printer
@@ -16,16 +16,6 @@ from sonotheque.matching.landmarks import CENTRE_TICKS, TICK_MS, are_landmarks, 
 from sonotheque.matching.views import FINE_SCALE, FINE_SECONDS
 from sonotheque.model.identifiers import RecordingId, to_crockford
 from sonotheque.model.music import Fingerprints, MatchKind
-
-Samples = NDArray[np.int16]
-RATE_HZ = 11_025
-
-
-def fingerprints_of(samples: Samples) -> Fingerprints:
-    """Of samples at 11,025 Hz."""
-    printer = Printer()
-    printer.feed(samples)
-    return printer.fingerprints(round(1_000 * len(samples) / RATE_HZ))
 
 
 @pytest.fixture(scope="module")

@@ -417,15 +417,17 @@ def _restore(
     else:
         paths = [one.path for one in wrong if one.outcome is not Outcome.STRAY]
     wanted = {expected.digests[path] for path in paths} - {_LOST}
-    homeless = {digest for digest in wanted if not any(_sources(roots, expected, digest))}
-    if homeless:
+    first = {digest: next(_sources(roots, expected, digest), None) for digest in wanted}
+    if homeless := {digest for digest, source in first.items() if source is None}:
         bring_home(roots, expected.name, expected.digests, homeless)
     # What leads to the content comes after the content.
     paths.sort(key=lambda path: (path == ocfl.SIDECAR, path == ocfl.INVENTORY))
     healed = {}
     for path in paths:
         digest = expected.digests[path]
-        for source, name in _sources(roots, expected, digest):
+        seen = [one] if (one := first.get(digest)) else []
+        # What was found already is not read again to look for it.
+        for source, name in itertools.chain(seen, _sources(roots, expected, digest)):
             with contextlib.suppress(Corrupt):
                 content = source.blocks(expected.name, name)
                 aside = root.restore_file(expected.name, path, content, digest)
