@@ -37,7 +37,8 @@ def test_it_is_survived(name: str) -> None:
 
 
 def test_it_notices_a_sync_that_is_left_out() -> None:
-    """One of those that every deposit makes; the long form leaves out each."""
+    """One of those that every deposit makes; the long form leaves out each. Either looks whether a
+    scene comes by every sync there is."""
     call = "os.fsync(descriptor)"
     words = [sys.executable, str(Path(__file__).parent), "mutations", "--call", call, "--json"]
     ran = subprocess.run(words, capture_output=True, text=True, check=False)
