@@ -10,7 +10,7 @@ demo: $(VENV)/run.stamp
 	$(BIN)/sonotheque demo $(ARGS)
 
 test: $(VENV)/dev.stamp
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 torture: $(VENV)/dev.stamp
 	$(BIN)/python tests/torture $(ARGS)
