@@ -13,31 +13,28 @@ from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
 
 _SHARE_MIN = 0.8
-"""From so much of the energy of the sum on, the difference is worth a look. Of 287 files of the
-calibration half (docs/matching.md) 25 have it; if one channel were inverted, 280 would."""
+"""From so much of the energy of the sum on, the difference is worth a look. Of the 409 files with
+two channels in the music of docs/matching.md 25 have it; were one inverted, 405 would."""
 _SILENCE = {"u": 128}
 """What stands for it in samples of 8 bits, which have no sign."""
-_ONE_OF = 16
-"""Frames that are weighed."""
 
 
 class Balance:
-    """Weighs the sum and the difference of the two channels of frames as they come."""
+    """Weighs the sum and the difference of the two channels of what is given, frame by frame."""
 
     def __init__(self) -> None:
-        self._frames = 0
         self._sum = self._difference = 0.0
 
     def hear(self, frame: AudioFrame) -> None:
-        if not self._frames % _ONE_OF:
-            channels = _channels(frame)
-            if channels is not None:
-                left, right = channels.astype(np.float32) - _SILENCE.get(channels.dtype.kind, 0)
-                apart = float(np.dot(left, left)) + float(np.dot(right, right))
-                common = 2 * float(np.dot(left, right))
-                self._sum += apart + common
-                self._difference += max(0.0, apart - common)
-        self._frames += 1
+        channels = _channels(frame)
+        if channels is not None:
+            left, right = channels.astype(np.float32, copy=False)
+            if silence := _SILENCE.get(channels.dtype.kind):
+                left, right = left - silence, right - silence
+            apart = float(np.dot(left, left)) + float(np.dot(right, right))
+            common = 2 * float(np.dot(left, right))
+            self._sum += apart + common
+            self._difference += max(0.0, apart - common)
 
     def is_suspicious(self) -> bool:
         return self._difference > 0 and self._difference >= _SHARE_MIN * self._sum
