@@ -67,6 +67,10 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], None]]] = {
         "database.schema",
         lambda p: change(p, b"'the ledger is append-only'", b"'the ledger is opened-only'"),
     ),
+    "the kind of a trigger": (
+        "database.schema",
+        lambda p: change(p, b"triggerledger_entry_follows", b"triGgerledger_entry_follows"),
+    ),
 }
 
 

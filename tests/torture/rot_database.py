@@ -66,7 +66,8 @@ class Books:
             (self.scratch / name).write_bytes(content)
         try:
             return _read(self.scratch / _FILES[0])
-        except (sqlite3.Error, ValueError, OverflowError):
+        except (sqlite3.Error, ValueError, OverflowError, AttributeError, IndexError):
+            # The last two: a damaged schema has indexes of no column, or of one without a name.
             return None
 
 

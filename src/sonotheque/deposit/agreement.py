@@ -40,9 +40,12 @@ def faults(archive: Archive) -> Iterator[Finding]:
         new = db.open_database(Path(":memory:"))
         expected = _as_made(new, archive)
         new.dispose()
-        for name in sorted(found.keys() | expected.keys()):
-            if found.get(name) != expected.get(name):
-                yield _finding("database.schema", f"{name} is not as this version makes it")
+        names = found.keys() | expected.keys()
+        changed = sorted(name for name in names if found.get(name) != expected.get(name))
+        for name in changed:
+            yield _finding("database.schema", f"{name} is not as this version makes it")
+        if changed:
+            return
         with contextlib.suppress(Corrupt):
             # What is published and does not hold is the ledger's own damage.
             if number := archive.ledger.forgotten():

@@ -104,7 +104,11 @@ def reading(engine: Engine) -> Iterator[Connection]:
     try:
         with engine.connect() as connection:
             yield connection
-    except (msgspec.MsgspecError, ValueError, TypeError) as error:
+    except (msgspec.MsgspecError, ValueError, TypeError, AttributeError) as error:
+        # A row has no such column: one name of the schema was changed on the disk.
+        columns = isinstance(error.__cause__, sqlalchemy.exc.NoSuchColumnError)
+        if isinstance(error, AttributeError) and not columns:
+            raise
         raise EnvironmentFailure(
             f"the database holds what cannot be understood ({error})",
             where=str(engine.url.database),
@@ -119,12 +123,11 @@ def row_sum(*values: object) -> bytes:
 
 
 def schema(engine: Engine) -> dict[str, str]:
-    """Name → statement of every table, index and trigger."""
+    """Name → kind, table and statement of every table, index and trigger; the indexes that SQLite
+    makes by itself have no statement."""
     with engine.connect() as connection:
-        rows = connection.exec_driver_sql(
-            "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL"
-        )
-        return {str(name): str(sql) for name, sql in rows}
+        rows = connection.exec_driver_sql("SELECT name, type, tbl_name, sql FROM sqlite_schema")
+        return {str(name): " ".join(map(str, rest)) for name, *rest in rows}
 
 
 def faults(engine: Engine) -> Iterator[str]:
