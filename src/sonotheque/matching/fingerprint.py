@@ -36,7 +36,7 @@ from sonotheque.matching.spectrum import (
 from sonotheque.matching.views import Viewer
 from sonotheque.matching.warp import Painter
 from sonotheque.model.music import AudioProperties, Fingerprints
-from sonotheque.store import files
+from sonotheque.store import files, memory
 
 DURATION_MAX_MS = 24 * 3_600_000
 
@@ -61,11 +61,6 @@ _BATCH_SAMPLES = 65_536
 _RATES_HZ = range(1_000, 3_000_001)
 """What the resampler can be given: from 1 Hz it would make gigabytes out of one batch."""
 _HEADER_BYTES = 28
-_KEPT_BYTES = 24 << 20
-"""The GNU allocator keeps what is freed for what comes next up to twice the largest block that was
-ever freed. What a batch takes is more than it keeps at first, and was cleared by the system anew
-each time: a twentieth of all processor time."""
-np.empty(_KEPT_BYTES, np.uint8)  # Never touched, so that it takes no memory.
 
 _SOUNDFILE_CONTAINERS = {"mpeg": "mp3", "wavex": "wav", "rf64": "wav"}
 _LOSSLESS = frozenset(
@@ -90,6 +85,7 @@ def measure(path: Path, *, duration_max_ms: int = DURATION_MAX_MS) -> Measured:
     decoded are counted in `audio.decode_errors` and left out. Raises BadInput where there is no
     sound to decode or more than `duration_max_ms` of it, EnvironmentFailure where the disk fails.
     """
+    memory.keep_freed()
     try:
         with path.open("rb") as file:
             header = file.read(_HEADER_BYTES)
