@@ -52,6 +52,7 @@ class Crowd:
             np.concatenate([row["hash"] for row in quints]), return_counts=True
         )
         self._shares = counts / counts.sum()
+        self._shapes = np.concatenate([row["shape"] for row in quints])
         self._steps = np.concatenate(landmarks) & np.uint32((1 << STEP_BITS) - 1)
 
     def shard(self, count: int, first_number: int, *, with_quints: bool) -> Shard:
@@ -115,25 +116,24 @@ class Crowd:
         return file
 
     def _quints(self, count: int) -> tuple[NDArray[Any], ...]:
-        """Buckets, hashes, places and spans."""
+        """Buckets, hashes, places and shapes."""
         expected = self._shares * (count * self._quints_each)
         counts = np.minimum(self._random.poisson(expected), QUINT_POSTINGS_MAX)
         total = int(counts.sum())
         bits = min(max((count * _WORDS // SAMPLED_OF // 6).bit_length(), 4), 24)
         hashes, places = self._file(total, np.uint32), self._file(total, np.uint32)
-        spans = self._file(total, np.uint8)
+        shapes = self._file(total, np.uint16)
         begins = np.concatenate([[0], counts.cumsum()])
         step = max(1, _CHUNK // QUINT_POSTINGS_MAX)
         for first in range(0, len(counts), step):
             begin, end = int(begins[first]), int(begins[min(first + step, len(counts))])
             some = slice(first, first + step)
             hashes[begin:end] = np.repeat(self._hashes[some], counts[some])
-            span = self._random.integers(8, 17, end - begin)
-            spans[begin:end] = span
+            shapes[begin:end] = self._random.choice(self._shapes, end - begin)
             places[begin:end] = self._random.integers(0, count * _LANDMARKS - 16, end - begin)
         edges = np.arange((1 << bits) + 1, dtype=np.uint64) << np.uint64(32 - bits)
         buckets = begins[np.searchsorted(self._hashes, edges)].astype(np.uint32)
-        return buckets, hashes, places, spans
+        return buckets, hashes, places, shapes
 
     def _landmarks(self, count: int) -> Words:
         file = self._file(count * _LANDMARKS, np.uint32)
@@ -156,4 +156,4 @@ def _few(ordered: Words, most: int) -> NDArray[np.bool_]:
 
 def _no_quints() -> tuple[NDArray[Any], ...]:
     none = np.empty(0, np.uint32)
-    return np.zeros(2, np.uint32), none, none, np.empty(0, np.uint8)
+    return np.zeros(2, np.uint32), none, none, np.empty(0, np.uint16)

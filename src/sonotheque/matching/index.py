@@ -36,9 +36,9 @@ _MERGED_AT = 8
 """So many shards of a size become one."""
 _MAP_BYTES_AT_FIRST = 16 << 20
 _NAMES, _COUNT, _ORDER = b"shards", b"count", b"order"
-_DATABASES = (b"entries of quints", b"orders of quints", b"facts of quints")
-"""Named after what they hold: an index of quads, as there was before, is empty to us, and whoever
-uses it makes it anew."""
+_DATABASES = (b"entries of shaped quints", b"orders of shaped quints", b"facts of shaped quints")
+"""Named after what they hold: an index of quads, or of quints that had no shape, as there was
+before, is empty to us, and whoever uses it makes it anew."""
 _HEAD = np.dtype([(name, "<u8") for name in ("number", "duration_ms", "words", "landmarks")])
 
 # LMDB allows an environment to be open once in a process. It is opened for each call, which

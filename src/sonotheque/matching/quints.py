@@ -15,14 +15,18 @@ from numpy.typing import NDArray
 
 from sonotheque.matching.landmarks import STEP_BITS, STEPS_PER_OCTAVE
 
-QUINT = np.dtype([("hash", "<u4"), ("first", "<u4"), ("span", "u1")])
-"""`first` is the number of the first landmark, `span` how many landmarks later the last is."""
+QUINT = np.dtype([("hash", "<u4"), ("first", "<u4"), ("shape", "<u2")])
+"""`first` is the number of the first landmark; `shape` tells how long and how high the quint is, so
+that tempo and pitch of a hit are known without a look at its landmarks: see `octaves_and_steps`."""
 SAMPLED_OF = 1_664
 """One quint in so many is kept, chosen by its hash: about ten a second."""
 _INNER = 3
 _SPAN_MAX = 16
 _TICKS_MIN, _TICKS_MAX = 80, 250
 """0.8 to 2.6 s from the first to the last: shorter ones would have inexact fractions."""
+_OCTAVES = np.log2(np.arange(_TICKS_MIN, _TICKS_MIN + 256)).astype(np.float32)
+_STEPS_AT_ONCE = 4
+"""Steps of a landmark that a shape does not tell apart: 24 cents."""
 _STEPS_PER_SEMITONE = STEPS_PER_OCTAVE / 12
 _FRACTIONS = 16
 _INTERVALS = 128
@@ -44,6 +48,7 @@ def quints_of(landmarks: NDArray[np.uint32]) -> Quints:
         length = ticks[span:] - ticks[:-span]
         first = np.flatnonzero((length >= _TICKS_MIN) & (length <= _TICKS_MAX))
         begin, low = ticks[first], steps[first]
+        shape = (length[first] - _TICKS_MIN) << 8 | (low / _STEPS_AT_ONCE).astype(np.int32)
         scale = (_FRACTIONS / length[first]).astype(np.float32)
         parts = {
             at: _interval(steps[first + at] - low) * np.uint64(_FRACTIONS)
@@ -57,9 +62,20 @@ def quints_of(landmarks: NDArray[np.uint32]) -> Quints:
                 key = key << _PART_BITS | parts[at]
             hashes, chosen = _hashed(key)
             some = np.empty(len(chosen), QUINT)
-            some["hash"], some["first"], some["span"] = hashes, first[chosen], span
+            some["hash"], some["first"], some["shape"] = hashes, first[chosen], shape[chosen]
             found.append(some)
     return np.concatenate(found)
+
+
+def octaves_and_steps(
+    shapes: NDArray[np.uint16],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The base-2 logarithm of the ticks that quints with `shapes` last; about how many steps high
+    the first landmark is, to within 2."""
+    steps = (shapes & np.uint16(0xFF)).astype(np.float32)
+    steps *= _STEPS_AT_ONCE
+    steps += np.float32((_STEPS_AT_ONCE - 1) / 2)
+    return _OCTAVES[shapes >> np.uint16(8)], steps
 
 
 def _hashed(keys: NDArray[np.uint64]) -> tuple[NDArray[np.uint32], NDArray[np.intp]]:

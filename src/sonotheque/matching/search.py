@@ -38,7 +38,7 @@ from sonotheque.matching.landmarks import (
     ticks_and_steps,
 )
 from sonotheque.matching.performance import is_performance, scatter
-from sonotheque.matching.quints import quints_of
+from sonotheque.matching.quints import octaves_and_steps, quints_of
 from sonotheque.matching.sampling import sampled
 from sonotheque.matching.shard import Entry, Shard
 from sonotheque.matching.spectrum import HOP_MS
@@ -56,6 +56,8 @@ _VIEW_OCTAVES_MAX = 0.65
 """How far from its own tempo a view is asked: further, others see more."""
 _STEPS_MAX, _STEPS_APART = 220, 8
 _QUINT_VOTES_MIN = 2
+_VOTE_BITS = 24
+"""Of the number of a vote: a shard has 2²⁰ hits at most."""
 _TEMPOS_NEAR = np.array(sorted(np.linspace(0.98, 1.02, 21), key=lambda ratio: abs(ratio - 1)))
 """Of the median of the votes, the nearest first: a short query may allow several."""
 _LINE_REACH_TICKS = 20
@@ -288,61 +290,71 @@ def _by_quints(query: Query, shards: Sequence[Shard], which: int) -> Iterator[Ca
     """By the quints of a view: each that a recording shares says at which tempo and pitch; where
     several say the same and lie in the same order, the recording is a candidate."""
     view = query.views[which]
-    landmarks, quints, scale = view.landmarks, view.quints, view.scale
-    begin, low = ticks_and_steps(landmarks[quints["first"]])
-    last = quints["first"].astype(np.intp) + quints["span"]
-    length = ticks_and_steps(landmarks[last])[0] - begin
+    quints, scale = view.quints, view.scale
+    here, low = ticks_and_steps(view.landmarks[quints["first"]])
+    octave, _ = octaves_and_steps(quints["shape"])
     for number, shard in enumerate(shards):
         hits = shard.look_up_quints(quints)
-        there, steps = ticks_and_steps(shard.landmarks[hits.first])
-        tempo = (ticks_and_steps(shard.landmarks[hits.last])[0] - there) / length[hits.query]
-        higher = low[hits.query] - steps
-        octaves = np.log2(np.maximum(tempo, 1e-6))
-        likely = (np.abs(octaves) <= _VIEW_OCTAVES_MAX) & (np.abs(higher) <= _STEPS_MAX)
+        octaves, steps = octaves_and_steps(hits.shape)
+        octaves -= octave[hits.query]
+        steps -= low.astype(np.float32)[hits.query]
+        likely = (np.abs(octaves) <= _VIEW_OCTAVES_MAX) & (np.abs(steps) <= _STEPS_MAX)
         likely &= np.abs(octaves - np.log2(scale)) <= _OCTAVES_MAX
-        votes = _Votes(
-            shard.recordings_of(hits.first[likely]),
-            octaves[likely],
-            higher[likely],
-            begin[hits.query[likely]],
-            there[likely],
-        )
-        for candidate in _by_votes(number, votes):
+        quint, first = hits.query[likely], hits.first[likely]
+        votes = _Votes(octaves[likely], here[quint], low[quint], first)
+        cells = _cells(shard.recordings_of(first), votes.octaves, -steps[likely])
+        for candidate in _by_votes(number, shard, votes, cells):
             yield candidate._replace(tempo=candidate.tempo / scale, view=which)
 
 
 class _Votes(NamedTuple):
-    """Of quints, each shape (votes,): for which recording at which tempo (in octaves) and pitch,
-    and at which ticks of the query and the recording."""
+    """Of quints, each shape (votes,): at which tempo (in octaves), at which tick of the query and
+    how high there, and at which landmark of the shard."""
 
-    recording: NDArray[np.intp]
-    octaves: NDArray[np.float64]
-    steps: NDArray[np.float64]
+    octaves: NDArray[np.float32]
     here: NDArray[np.float64]
-    there: NDArray[np.float64]
+    low: NDArray[np.float64]
+    first: NDArray[np.int64]
 
 
-def _by_votes(shard: int, votes: _Votes) -> list[Candidate]:
-    tempo_cell = np.round(votes.octaves / _OCTAVES_APART).astype(np.int64) + 64
-    pitch_cell = np.round(votes.steps / _STEPS_APART).astype(np.int64) + 64
-    cell = (votes.recording.astype(np.int64) << 7 | tempo_cell) << 7 | pitch_cell
-    order = np.argsort(cell, kind="stable")
-    _, first, counts = np.unique(cell[order], return_index=True, return_counts=True)
+def _cells(
+    recordings: NDArray[np.intp], octaves: NDArray[np.float32], steps: NDArray[np.float32]
+) -> NDArray[np.uint64]:
+    """One number for the votes for one recording at about one tempo and pitch, in ascending order;
+    the vote that each is of in its last _VOTE_BITS."""
+    tempo_cell = np.round(octaves / np.float32(_OCTAVES_APART)).astype(np.int64) + 64
+    pitch_cell = np.round(steps / np.float32(_STEPS_APART)).astype(np.int64) + 64
+    cells = (recordings << 7 | tempo_cell) << 7 | pitch_cell
+    numbered = (cells << _VOTE_BITS | np.arange(len(cells))).astype(np.uint64)
+    # Numbers alone are sorted in a tenth of the time that an order of them takes.
+    numbered.sort()
+    return numbered
+
+
+def _by_votes(
+    number: int, shard: Shard, votes: _Votes, numbered: NDArray[np.uint64]
+) -> list[Candidate]:
+    cells = numbered >> np.uint64(_VOTE_BITS)
+    first = np.flatnonzero(np.diff(cells, prepend=~np.uint64(0)))
+    counts = np.diff(first, append=len(cells))
     best = np.argsort(-counts, kind="stable")[:_CELLS_MAX]
-    found = [
-        _in_line(shard, votes, order[first[at] : first[at] + counts[at]])
-        for at in best[counts[best] >= _QUINT_VOTES_MIN].tolist()
-    ]
-    found = [one for one in found if one.votes >= _QUINT_VOTES_MIN]
+    found = []
+    for at in best[counts[best] >= _QUINT_VOTES_MIN].tolist():
+        members = numbered[first[at] : first[at] + counts[at]] & np.uint64((1 << _VOTE_BITS) - 1)
+        which = int(cells[first[at]] >> np.uint64(14))
+        one = _in_line(number, which, shard, _Votes(*(row[members] for row in votes)))
+        if one.votes >= _QUINT_VOTES_MIN:
+            found.append(one)
     return sorted(found, key=lambda one: -one.votes)[:_SUSPECTED_MAX]
 
 
-def _in_line(shard: int, votes: _Votes, members: NDArray[np.intp]) -> Candidate:
-    """The line on which most of `members`, of one recording, say at which of its ticks the query
+def _in_line(number: int, which: int, shard: Shard, votes: _Votes) -> Candidate:
+    """The line on which most of `votes`, for one recording, say at which of its ticks the query
     is."""
-    here, there = votes.here[members], votes.there[members]
+    here = votes.here
+    there, steps = ticks_and_steps(shard.landmarks[votes.first])
     middle = float(np.median(here))
-    tempo = float(2 ** np.median(votes.octaves[members])) * _TEMPOS_NEAR
+    tempo = float(2 ** np.median(votes.octaves)) * _TEMPOS_NEAR
     best = (0, 0.0, 1.0)
     for slope in tempo.tolist():
         starts = np.sort(there - slope * (here - middle))
@@ -356,10 +368,10 @@ def _in_line(shard: int, votes: _Votes, members: NDArray[np.intp]) -> Candidate:
     on_line = np.abs(there - slope * (here - middle) - start) <= _LINE_REACH_TICKS + 1
     start = float(np.median((there - slope * (here - middle))[on_line])) - slope * middle
     return Candidate(
-        shard,
-        int(votes.recording[members[0]]),
+        number,
+        which,
         slope,
-        float(np.median(votes.steps[members][on_line])),
+        float(np.median((votes.low - steps)[on_line])),
         start + CENTRE_TICKS * (1 - slope),
         int(on_line.sum()),
     )

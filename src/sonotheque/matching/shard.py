@@ -3,8 +3,8 @@
 The words of all its recordings lie one after the other, and so do their landmarks. One word in
 twenty, chosen by its value so that a query chooses the same, is posted under its hash: a place in
 the row of words and eight bits of the hash, 5 bytes. All quints are posted in the same way, with
-their whole hash and the place of their last landmark, 9 bytes. The arrays are a file that is mapped
-into memory, or are made in memory for recordings that were just added.
+their whole hash, the place of their first landmark and their shape, 10 bytes. The arrays are a file
+that is mapped into memory, or are made in memory for recordings that were just added.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _QUINT_HITS_MAX = 1 << 20
 """Of a query in a shard, the rarest first: a million take a quarter of a second."""
 _REPEATS_MAX = 16
 """The same within one recording, so that a drone cannot take all the room of its words."""
-_MAGIC = b"SONOSHD2"
+_MAGIC = b"SONOSHD3"
 _HEADER_BYTES = 256
 _TAG_BITS, _BUCKET_POSTINGS = 8, 6
 _BUCKET_BITS_MIN, _BUCKET_BITS_MAX = 4, 24
@@ -65,11 +65,11 @@ class Hits(NamedTuple):
 
 
 class QuintHits(NamedTuple):
-    """Which quint of a query is found from which to which of the shard's landmarks."""
+    """Which quint of a query is found at which of the shard's landmarks, in which shape."""
 
     query: NDArray[np.intp]
     first: Places
-    last: Places
+    shape: NDArray[np.uint16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Shard:
     quint_buckets: NDArray[np.uint32]
     quint_hashes: NDArray[np.uint32]
     quint_places: NDArray[np.uint32]
-    quint_spans: NDArray[np.uint8]
+    quint_shapes: NDArray[np.uint16]
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -142,8 +142,7 @@ class Shard:
         query, at = _postings(self.quint_buckets, hashes, _QUINT_HITS_MAX)
         found = self.quint_hashes[at] == hashes[query]
         query, at = query[found], at[found]
-        first = self.quint_places[at].astype(np.int64)
-        return QuintHits(query, first, first + self.quint_spans[at])
+        return QuintHits(query, self.quint_places[at].astype(np.int64), self.quint_shapes[at])
 
 
 def _bits(buckets: NDArray[np.uint32]) -> int:
@@ -185,7 +184,7 @@ def join(parts: Sequence[Part]) -> Shard:
 
 def _made(layout: _Layout) -> Shard:
     places, tags = zip(*layout.postings(), strict=True)
-    hashes, firsts, spans = zip(*layout.quints(), strict=True)
+    hashes, firsts, shapes = zip(*layout.quints(), strict=True)
     arrays = [
         *layout.table(),
         np.concatenate([np.empty(0, np.uint32), *layout.rows("words")]),
@@ -195,7 +194,7 @@ def _made(layout: _Layout) -> Shard:
         layout.quint_buckets(),
         np.concatenate(hashes),
         np.concatenate(firsts),
-        np.concatenate(spans),
+        np.concatenate(shapes),
     ]
     return Shard(*arrays)
 
@@ -243,12 +242,12 @@ def _is_consistent(shard: Shard) -> bool:
         and int(shard.word_begins[-1]) == len(shard.words)
         and int(shard.landmark_begins[-1]) == len(shard.landmarks)
         and (len(shard.quint_buckets) - 1).bit_count() == 1
-        and len(shard.quint_hashes) == len(shard.quint_places) == len(shard.quint_spans)
+        and len(shard.quint_hashes) == len(shard.quint_places) == len(shard.quint_shapes)
         and int(shard.quint_buckets[-1]) == len(shard.quint_hashes)
     )
 
 
-_KINDS = (*["<u8"] * 4, *["<u4"] * 5, "u1", *["<u4"] * 3, "u1")
+_KINDS = (*["<u8"] * 4, *["<u4"] * 5, "u1", *["<u4"] * 3, "<u2")
 
 
 def _padded(byte_count: int) -> int:
@@ -324,7 +323,7 @@ def _quints_of(shard: Shard, first: int, last: int, begin: int, end: int) -> Qui
     quints = np.empty(len(mine), QUINT)
     quints["hash"] = shard.quint_hashes[low:high][mine]
     quints["first"] = places[mine] - np.uint32(first)
-    quints["span"] = shard.quint_spans[low:high][mine]
+    quints["shape"] = shard.quint_shapes[low:high][mine]
     return quints
 
 
@@ -361,8 +360,8 @@ class _Layout:
 
     def quints(
         self,
-    ) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint8]]]:
-        """Hashes, places and spans, in the order of their hashes."""
+    ) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint16]]]:
+        """Hashes, places and shapes, in the order of their hashes."""
         width = (1 << 32) // self._passes()
         for begin in range(0, 1 << 32, width):
             place, found = 0, [np.empty(0, QUINT)]
@@ -374,7 +373,7 @@ class _Layout:
             quints = np.concatenate(found)
             quints = quints[np.argsort(quints["hash"], kind="stable")]
             quints = quints[_rank(quints["hash"]) < QUINT_POSTINGS_MAX]
-            yield quints["hash"].copy(), quints["first"].copy(), quints["span"].copy()
+            yield quints["hash"].copy(), quints["first"].copy(), quints["shape"].copy()
 
     def _passes(self) -> int:
         words = int(self.word_begins[-1])
