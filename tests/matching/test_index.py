@@ -281,6 +281,23 @@ def test_a_file_cut_short_is_reported(tmp_path: Path) -> None:
         index.find_matches(random_fingerprints(1))
 
 
+def test_places_that_have_rotted_are_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_module, "RECENT_MAX", 5)
+    index = FingerprintIndex(tmp_path)
+    for number in range(5):
+        index.add(id_of(number), random_fingerprints(number))
+    index.close()
+    (path,) = tmp_path.glob("*.shard")
+    buckets = shard_module.open_shard(path).buckets
+    wrong = buckets.copy()
+    wrong[1:-1] = np.uint32(0xFFFF_FF00)
+    path.write_bytes(path.read_bytes().replace(buckets.tobytes(), wrong.tobytes()))
+    with pytest.raises(Corrupt, match="damaged"):
+        index.find_matches(random_fingerprints(1))
+
+
 def test_a_file_that_is_no_index_is_reported(tmp_path: Path) -> None:
     (tmp_path / "data.mdb").write_bytes(b"\1" * 10_000)
     with pytest.raises(Corrupt, match="damaged"):

@@ -124,7 +124,7 @@ class FingerprintIndex:
     def find_matches(self, fingerprints: Fingerprints) -> tuple[Match, ...]:
         """The recordings that sound like `fingerprints`, best first, suspects last.
 
-        Raises BadInput where `fingerprints` is malformed.
+        Raises BadInput where `fingerprints` is malformed, Corrupt where the index is.
         """
         query = Query(fingerprints)
         held = self._run(self._shards, write=False)
@@ -132,7 +132,11 @@ class FingerprintIndex:
         def is_current(place: int, number: int) -> bool:
             return all(newer.find(number) is None for newer in held[place + 1 :])
 
-        return find(query, held, is_current)
+        try:
+            return find(query, held, is_current)
+        except (IndexError, ValueError) as error:
+            # A place that has rotted leads outside an array, or backwards.
+            raise self._corrupt("is damaged") from error
 
     def seal(self) -> None:
         """Make a shard of what was added since the last, and one shard of several of a size."""
