@@ -280,7 +280,8 @@ class Judgement:
                 self._must_be_said("another history in every root")
             self._a_person_decides(known)
             return
-        if not any(known.continued_by(one) for one in self.before):
+        # An inventory whose own sidecars are gone may be vouched for by another root's.
+        if not any(known.continued_by(one) for one in (*self.before, *self.after)):
             self._must_be_said("no root knows its newest version any more")
             self.world.counts["holdings lost"] += 1
             self.world.say(f"{self.holding[-13:]} is lost")
