@@ -175,11 +175,15 @@ class Root(ABC):
                 f"the inventory cannot be read ({error})", where=where, remedy=HEAL
             ) from error
         sidecar = ocfl.sidecar(document)
+        any_read = False
         for root in (self, *witnesses):
             for place in (prefix, f"{prefix}v{inventory.head}/"):
-                if root._small(name, f"{place}{ocfl.SIDECAR}") == sidecar:
+                found = root._small(name, f"{place}{ocfl.SIDECAR}")
+                if found == sidecar:
                     return inventory, document
-        raise Corrupt("the inventory does not match its digest", where=where, remedy=HEAL)
+                any_read |= found is not None
+        how = "does not match its digest" if any_read else "has a digest that cannot be read"
+        raise Corrupt(f"the inventory {how}", where=where, remedy=HEAL)
 
     @abstractmethod
     def _small(self, name: str, path: str) -> bytes | None:
