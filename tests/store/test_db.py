@@ -94,3 +94,27 @@ def test_a_damaged_schema_is_one_line_whatever_it_quotes(tmp_path: Path) -> None
             found.execute(text("SELECT * FROM pieces"))
     assert list(db.faults(engine))
     engine.dispose()
+
+
+def test_a_column_that_was_renamed_on_the_disk_is_one_line(tmp_path: Path) -> None:
+    """SQLite finds it whatever its case, and gives it the name that the schema has."""
+    path = tmp_path / "archive.db"
+    engine = db.open_database(path)
+    db.apply_schema(engine, "CREATE TABLE pieces (name TEXT)")
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO pieces VALUES ('one')"))
+    engine.dispose()
+    path.write_bytes(path.read_bytes().replace(b"(name TEXT)", b"(naMe TEXT)"))
+    with (
+        pytest.raises(EnvironmentFailure, match="cannot be understood"),
+        db.reading(engine) as rows,
+    ):
+        rows.execute(text("SELECT name FROM pieces")).one().name  # noqa: B018
+    engine.dispose()
+
+
+def test_a_fault_of_ours_is_not_blamed_on_the_database(tmp_path: Path) -> None:
+    engine = db.open_database(tmp_path / "archive.db")
+    with pytest.raises(AttributeError, match="no_such"), db.reading(engine) as connection:
+        connection.no_such  # type: ignore[attr-defined]  # noqa: B018
+    engine.dispose()

@@ -38,17 +38,7 @@ from scenes import Scene
 from sonotheque.store import db, files
 from sonotheque.vault.objects import Vault
 from tally import Tally
-from works import (
-    EXPORTED,
-    PRIMITIVES,
-    Work,
-    exporting,
-    primitives,
-    settling,
-    telling,
-    together,
-    works_beside,
-)
+from works import EXPORTED, PRIMITIVES, Work, works_beside, works_simulated
 
 SRC = Path(sonotheque.__file__).parent
 _SYNCING = frozenset(
@@ -336,11 +326,7 @@ def _with_and_without(
 
 
 def _missed_at_its_end(scene: Scene, site: Site) -> Iterator[str]:
-    base = scene.base
-    works = [scene.work(1), primitives(base), together(base), telling(base)]
-    works += [settling(scene, version=version) for version in (False, True)]
-    works += [exporting(scene)]
-    for work in works:
+    for work in (scene.work(1), *works_simulated(scene, scene.base)):
         without, _ = _with_and_without(scene, site, _lose, work)
         if without:
             yield without[0]

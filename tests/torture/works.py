@@ -27,9 +27,17 @@ PRIMITIVES, EXPORTED = "primitives", "exported"
 def works_beside(scene: Scene, place: Path) -> list[Work]:
     """All of them, on the archive of `scene` and in `place`, where the scene is as well."""
     return [
+        *works_simulated(scene, place),
+        *(rebuilding(scene), rotating(scene), clearing(scene), watching(scene)),
+    ]
+
+
+def works_simulated(scene: Scene, place: Path) -> list[Work]:
+    """Those of which the simulated disk can tell what should be there at their end."""
+    return [
         *(primitives(place), together(place), telling(place)),
         *(settling(scene, version=version) for version in (False, True)),
-        *(exporting(scene), rebuilding(scene), rotating(scene), clearing(scene), watching(scene)),
+        exporting(scene),
     ]
 
 

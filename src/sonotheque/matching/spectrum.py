@@ -35,8 +35,8 @@ full-scale sine is about 10⁶."""
 _BATCH_FRAMES = 48
 """A multiple of FINE, and small enough to stay in the processor's cache."""
 _SAMPLES_AT_ONCE = 6 * FRAME_SAMPLES
-"""Transformed: more than fits into what a new process has at hand, and it asks the system each
-time, which clears it first. Eight frames at once then take three times as long."""
+"""Transformed: for what more would take, a new process asks the system each time, which clears it
+first. Eight frames at once took three times as long."""
 
 
 class Spectrograph:
