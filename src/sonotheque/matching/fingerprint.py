@@ -140,9 +140,10 @@ class Printer:
 
     def _see(self, power: Power) -> None:
         self._chromaprinter.see(power[::FINE])
-        self._finder.see(power)
+        levels = self._finder.levels(power)
+        self._finder.see(power, levels)
         self._painter.see(power)
-        self._viewer.see(power)
+        self._viewer.see(power, levels)
 
 
 class _Listener:

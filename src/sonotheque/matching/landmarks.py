@@ -45,6 +45,8 @@ CENTRE_TICKS = FRAME_SAMPLES / 2 / SAMPLE_RATE_HZ * 1_000 / TICK_MS
 """From the start of a frame, which its number counts, to its middle, where its sound is."""
 
 Floats = NDArray[np.float64]
+Levels = NDArray[np.float32]
+"""Shape (frames, bands): the logarithm of the highest power in each band."""
 
 
 class _Bands(NamedTuple):
@@ -84,17 +86,23 @@ class LandmarkFinder:
         """The number of the frame from which on nothing has been looked for."""
         self._found: list[NDArray[np.uint32]] = []
 
-    def see(self, power: Power) -> None:
-        """Add spectra: for the coarse view every second, for the fine one those of half frames."""
+    def levels(self, power: Power) -> Levels:
+        """How loud each band is in each frame of `power`."""
+        rows = power[:, self._bands.first_bin : self._bands.end_bin]
+        # As whole numbers, the bits of what is not negative have the same order, and are
+        # compared in half the time.
+        highest = np.maximum.reduceat(rows.view(np.int32), self._begins, axis=1)
+        return _level(highest.view(np.float32))
+
+    def see(self, power: Power, levels: Levels) -> None:
+        """Add spectra and what `levels` says of them: for the coarse view every second, for the
+        fine one those of half frames."""
         bands = self._bands
         for begin in range(0, len(power), _CELL_FRAMES):
             rows = power[begin : begin + _CELL_FRAMES, bands.first_bin : bands.end_bin]
             end = self._filled + len(rows)
             self._power[self._filled : end] = rows
-            # As whole numbers, the bits of what is not negative have the same order, and are
-            # compared in half the time.
-            highest = np.maximum.reduceat(rows.view(np.int32), self._begins, axis=1)
-            self._levels[self._filled : end] = _level(highest.view(np.float32))
+            self._levels[self._filled : end] = levels[begin : begin + _CELL_FRAMES]
             self._filled = end
             if self._first + self._filled >= self._next + _BLOCK_FRAMES + _MEAN_TIME_REACH:
                 self._look(self._next + _BLOCK_FRAMES)
@@ -129,12 +137,12 @@ class LandmarkFinder:
         self._next = end
 
 
-def _level(power: Power) -> NDArray[np.float32]:
+def _level(power: Power) -> Levels:
     return np.asarray(np.log(power + np.float32(_FLOOR)), np.float32)
 
 
 def _peaks(
-    levels: NDArray[np.float32], begin: int, end: int
+    levels: Levels, begin: int, end: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
     """Row, band and prominence of each peak in the rows of `levels`, which has a column for each
     band, from `begin` to `end`."""

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from sonotheque.matching.landmarks import CENTRE_TICKS, STEP_BITS, LandmarkFinder
+from sonotheque.matching.landmarks import CENTRE_TICKS, STEP_BITS, LandmarkFinder, Levels
 from sonotheque.matching.quints import Quints, quints_of
 from sonotheque.matching.spectrum import (
     FINE_HOP_SAMPLES,
@@ -53,7 +53,7 @@ class Viewer:
     def __init__(self) -> None:
         self._coarse = LandmarkFinder()
         self._fine = LandmarkFinder(HZ_PER_BIN * COARSE_ROWS)
-        self._spectrograph = Spectrograph(HALF_HOP_SAMPLES, self._fine.see, HALF_FRAME_SAMPLES)
+        self._spectrograph = Spectrograph(HALF_HOP_SAMPLES, self._see_fine, HALF_FRAME_SAMPLES)
         self._rows = 0
         self._samples_left = FINE_SECONDS * SAMPLE_RATE_HZ
 
@@ -62,10 +62,11 @@ class Viewer:
         self._spectrograph.feed(samples[: self._samples_left])
         self._samples_left = max(0, self._samples_left - len(samples))
 
-    def see(self, power: Power) -> None:
-        """Add the spectra of the same sound, one a fine hop."""
+    def see(self, power: Power, levels: Levels) -> None:
+        """Add the spectra of the same sound, one a fine hop, and the levels of their bands."""
         power = power[: FRAMES_MAX - self._rows]
-        self._coarse.see(power[self._rows % COARSE_ROWS :: COARSE_ROWS])
+        every = slice(self._rows % COARSE_ROWS, len(power), COARSE_ROWS)
+        self._coarse.see(power[every], levels[every])
         self._rows += len(power)
 
     def coarse(self) -> bytes:
@@ -76,3 +77,6 @@ class Viewer:
         """End the sound."""
         self._spectrograph.end()
         return self._fine.landmarks().astype("<u4").tobytes()
+
+    def _see_fine(self, power: Power) -> None:
+        self._fine.see(power, self._fine.levels(power))
