@@ -80,10 +80,13 @@ def index_words(texts: Column) -> Column:
     """The words by which each of `texts` is found, a space between: folded, those behind an
     elision too (L'Été: lete, l, ete), unspaced scripts sign by sign; null becomes empty.
 
-    A dictionary array: values that come again, as albums and labels do, are folded once.
+    The values of a dictionary array, as of albums and labels, are folded once.
     """
-    encoded = pc.dictionary_encode(pc.fill_null(texts, ""))
-    values = encoded.dictionary
+    if pa.types.is_dictionary(texts.type):
+        words = index_words(texts.dictionary)
+        repeated = pa.DictionaryArray.from_arrays(texts.indices, words)
+        return pc.fill_null(pc.cast(repeated, words.type), "")
+    values = pc.fill_null(texts, "")
     elided = pc.match_substring_regex(values, "['’]")
     words = fold(values)
     if pc.any(elided).as_py():
@@ -91,7 +94,7 @@ def index_words(texts: Column) -> Column:
         parted = fold(pc.replace_substring_regex(some, "['’]", " "))
         both = pc.binary_join_element_wise(pc.filter(words, elided), parted, " ")
         words = pc.replace_with_mask(words, elided, both)
-    return pa.DictionaryArray.from_arrays(encoded.indices, part_unspaced(words))
+    return part_unspaced(words)
 
 
 def part_unspaced(words: Column) -> Column:

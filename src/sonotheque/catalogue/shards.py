@@ -44,15 +44,16 @@ VOCABULARY_NAME = "vocabulary.arrow"
 SMALLEST_SHARD = 1 << 14
 LARGEST_SHARD = 1 << 24
 _GROWTH = 4
+_REPEATED_TEXTS = ["artist", "album", "label"]
 # The stubs know of true and false only.
-_REPEATING: Any = ["artist", "album", "label", "popularity", "year"]
+_REPEATING: Any = [*_REPEATED_TEXTS, "popularity", "year"]
 """Columns of documents for which a dictionary is worth its time."""
 _STREAMS_MAX = (1 << 40) - 1
 _WORDS_NAME = "words.arrow"
 _WRITER_HEAP_BYTES = 1_000_000_000
 _BATCH_ROWS = 1 << 18
-_WORDS_AT_ONCE = 8_000_000
-"""So many words are held, then counted; so many counts are held, then summed up."""
+_TEXTS_AT_ONCE = 1 << 13
+"""Python holds; for more it asks the system each time, which clears what it gives."""
 _INLINE_RECORDINGS_MAX = 300_000
 """Fewer are indexed sooner than another process has started."""
 _SCATTER = 0x9E3_779B
@@ -110,6 +111,8 @@ def write_documents(directory: Path, recordings: pa.Table, shard_cuts: tuple[int
             documents_path(directory, int(number)),
             compression="zstd",
             use_dictionary=_REPEATING,
+            # Each has dictionaries of its own, of no more than its rows.
+            row_group_size=_BATCH_ROWS,
         )
         first += int(count)
 
@@ -182,23 +185,35 @@ def _write_shard(final: Path, parts: list[tuple[Path, int]]) -> None:
 
 
 def _index_documents(directory: Path, parts: list[tuple[Path, int]]) -> pa.Table:
-    """Index the documents in `parts`; their words with counts."""
+    """Index the documents in `parts`; their words with counts (see `_words`)."""
     index = tantivy.Index(_schema(), path=str(directory))
     register(index)
     rows = sum(pq.read_metadata(path).num_rows for path, _ in parts)
     heap = _WRITER_HEAP_BYTES if rows > _INLINE_RECORDINGS_MAX else _WRITER_HEAP_BYTES // 20
     writer = index.writer(heap_size=heap, num_threads=1)
-    counts = _WordCounts()
     for path, first in parts:
-        for batch in pq.ParquetFile(path).iter_batches(_BATCH_ROWS):
-            words = {field: index_words(batch.column(field)) for field in FIELDS}
-            for column in words.values():
-                counts.add(column)
-            for document in _documents(batch, words, first).to_pylist():
-                writer.add_json(document)
+        # What comes again is read, and folded, once.
+        documents = pq.ParquetFile(path, read_dictionary=_REPEATED_TEXTS)
+        for batch in documents.iter_batches(_BATCH_ROWS):
+            made = _documents(batch, first)
+            for at in range(0, len(made), _TEXTS_AT_ONCE):
+                for document in made.slice(at, _TEXTS_AT_ONCE).to_pylist():
+                    writer.add_json(document)
     writer.commit()
     writer.wait_merging_threads()
-    return counts.sums()
+    index.reload()
+    return _words(index.searcher())
+
+
+def _words(searcher: tantivy.Searcher) -> pa.Table:
+    """`word`, `count`: each word of each field, and how many documents have it there."""
+    tables = []
+    for field in FIELDS:
+        counted = searcher.terms_with_prefix(field, "")
+        words = pa.array([word for word, _ in counted], pa.large_string())
+        counts = pa.array([count for _, count in counted], pa.int64())
+        tables.append(pa.table({"word": words, "count": counts}))
+    return pa.concat_tables(tables)
 
 
 def register(index: tantivy.Index) -> None:
@@ -222,7 +237,7 @@ def _schema() -> tantivy.Schema:
     return builder.build()
 
 
-def _documents(batch: pa.RecordBatch, words: dict[str, Any], first: int) -> Any:
+def _documents(batch: pa.RecordBatch, first: int) -> Any:
     """The documents as JSON: folded words hold no sign that would want escaping."""
     numbers = pc.add(pc.cast(batch.column("row"), pa.int64()), first)
     scattered = pc.bit_wise_and(pc.multiply(numbers, _SCATTER), ROWS_MAX - 1)
@@ -238,51 +253,5 @@ def _documents(batch: pa.RecordBatch, words: dict[str, Any], first: int) -> Any:
         pc.fill_null(year, ""),
     ]
     for field in FIELDS:
-        parts += [f',"{field}":"', pc.cast(words[field], pa.string()), '"']
+        parts += [f',"{field}":"', index_words(batch.column(field)), '"']
     return pc.binary_join_element_wise(*parts, "}", "")
-
-
-class _WordCounts:
-    """How many documents have each word, counted once for each field that has it."""
-
-    def __init__(self) -> None:
-        self._words: list[Column] = []
-        self._weights: list[npt.NDArray[np.int64]] = []
-        self._words_held = 0
-        self._counted: list[pa.Table] = []
-        self._counts_held = 0
-
-    def add(self, texts: Column) -> None:
-        """Count the words of `texts`, a dictionary array: each value once for all that have it."""
-        parts = pc.split_pattern(texts.dictionary, " ")
-        each = pc.list_flatten(parts)
-        of = np.bincount(texts.indices.to_numpy(), minlength=len(texts.dictionary))
-        self._words.append(each)
-        self._weights.append(np.repeat(of, pc.list_value_length(parts).to_numpy()))
-        self._words_held += len(each)
-        if self._words_held > _WORDS_AT_ONCE:
-            self._count()
-
-    def sums(self) -> pa.Table:
-        """`word`, `count`; each word once, and no empty one."""
-        self._count()
-        summed = _added_up(self._counted)
-        return summed.filter(pc.not_equal(summed["word"], ""))
-
-    def _count(self) -> None:
-        encoded = pc.dictionary_encode(pa.concat_arrays([pa.array([], pa.string()), *self._words]))
-        weights = np.concatenate([np.empty(0, np.int64), *self._weights])
-        counts = np.bincount(encoded.indices.to_numpy(), weights, len(encoded.dictionary))
-        words = encoded.dictionary.cast(pa.large_string())
-        self._counted.append(pa.table({"word": words, "count": counts.astype(np.int64)}))
-        self._words, self._weights, self._words_held = [], [], 0
-        self._counts_held += len(words)
-        if self._counts_held > _WORDS_AT_ONCE:
-            self._counted = [_added_up(self._counted)]
-            self._counts_held = len(self._counted[0])
-
-
-def _added_up(counts: list[pa.Table]) -> pa.Table:
-    """The sums of `count` word by word, in no order."""
-    summed = pa.concat_tables(counts).group_by("word").aggregate([("count", "sum")])
-    return summed.select(["word", "count_sum"]).rename_columns(["word", "count"])

@@ -40,8 +40,8 @@ _ENGINE_BYTES = 2_000_000_000
 
 
 def write_vocabulary(path: Path, tables: list[pa.Table]) -> None:
-    """Write the words of `tables`, one for each shard (`word`, `count`; each word once in each), to
-    `path`."""
+    """Write the words of `tables`, one for each shard (`word`, `count`; a word once for each field
+    that has it), to `path`."""
     empty = pa.table({"word": pa.array([], pa.large_string()), "count": pa.array([], pa.int64())})
     each = pa.concat_tables(
         table.append_column("shard", pa.array(np.full(len(table), 1 << shard, np.uint32)))
