@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,19 @@ class Browser:
         """Nothing stands out of the page at the width of a telephone."""
         return bool(self.run("document.documentElement.scrollWidth <= window.innerWidth"))
 
+    def violations(self) -> list[str]:
+        """What axe finds in the page that somebody could not use."""
+        self.run(resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
+        found = self.ask(
+            "Runtime.evaluate",
+            expression="axe.run(document, { resultTypes: ['violations'] }).then((found) =>"
+            " found.violations.map((v) => `${v.id} ${v.nodes.map((n) => n.target)}`))",
+            awaitPromise=True,
+            returnByValue=True,
+        )
+        told: list[str] = found["result"]["value"]
+        return told
+
     def close(self) -> None:
         self._process.terminate()
         self._process.wait(timeout=SECONDS_MAX)
@@ -193,7 +207,7 @@ def test_an_artist_walks_the_whole_path(room: Any, site: str, browser: Browser) 
     browser.choose('[name="faith"]')
     browser.press(".letter button")
     assert "Your case" in browser.text() and "Open: a person" in browser.text()
-    assert browser.fits()
+    assert browser.fits() and browser.violations() == []
     assert allowed(room, recording).isdisjoint({Use.DOWNLOAD, Use.MINE, Use.TRAIN_AI})
     address = str(browser.run("location.href"))
     number = address.split("/")[4]
@@ -204,10 +218,11 @@ def test_an_artist_walks_the_whole_path(room: Any, site: str, browser: Browser) 
     Desk(room.archive).decide(number, "Bo", Outcome.UPHELD, "It is hers.", utc_now())
     browser.go(address)
     assert "It is hers." in browser.text() and "Appeal" in browser.text()
+    assert browser.violations() == []
     # Changing their mind: nothing at all any more.
     browser.choose('[name="use-stream"][value="no"]')
     browser.press("#change ~ form button")
     assert Use.STREAM not in allowed(room, recording)
     assert "Changed their mind" in browser.text() and browser.fits()
     browser.go(f"{address}?lang=fr")
-    assert "Votre dossier" in browser.text() and browser.fits()
+    assert "Votre dossier" in browser.text() and browser.fits() and browser.violations() == []

@@ -435,7 +435,8 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
     try:
         yield mounted
     finally:
-        subprocess.run(["umount", str(disk)], capture_output=True, check=False)
+        # Lazily: what a build that failed still maps is let go of later.
+        subprocess.run(["umount", "--lazy", str(disk)], capture_output=True, check=False)
 
 
 def test_a_full_disk_is_told_and_the_same_command_goes_on(

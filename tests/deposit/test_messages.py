@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
-from sonotheque.archive import Archive
+from sonotheque.archive import Archive, open_archive
+from sonotheque.deposit import accession
 from sonotheque.deposit.checking import Report, check
 from sonotheque.deposit.messages import KEPT_BYTES_MAX, find_messages, join
 from sonotheque.deposit.package import read_package
+from sonotheque.deposit.recovery import rebuild
 from sonotheque.errors import BadInput
+from sonotheque.export import execute, plan_export
 from sonotheque.model.holdings import Receipt
 
 NOW = "2026-11-20T10:00:00.000000Z"
@@ -140,6 +143,38 @@ def test_one_entry_with_the_words_of_the_message_and_the_sound_of_the_file(
     assert [name.split("/", 2)[2] for name in names if name.endswith(".xml")] == ["message/m.xml"]
     # Nothing of its rights was read: the only statement is that of the tags.
     assert len(archive.ledger.statements_about(taken.recording)) == 1
+
+
+def test_a_message_outlives_the_database_and_goes_along_with_an_export(
+    archive: Archive,
+    deposit: Deposit,
+    sound: Any,
+    tmp_path: Path,
+    make_archive: Callable[[Path], Archive],
+) -> None:
+    sound("a.flac")
+    text = message("43", file_43("a.flac")).encode()
+    (tmp_path / "d" / "m.xml").write_bytes(text)
+    (taken,) = deposit(tmp_path / "d").items
+    assert taken.recording
+    assert taken.holding
+    before = archive.catalogue.get(taken.recording)
+    assert before and before.description.title == "Song 1"
+    directory = archive.config.directory
+    archive.close()
+    for path in directory.glob("sonotheque.db*"):
+        path.unlink()
+    rebuild(directory)
+    with open_archive(directory) as restored, make_archive(tmp_path / "other") as other:
+        assert restored.catalogue.get(taken.recording) == before
+        plan = plan_export(restored, [taken.holding], tmp_path / "out", NOW)
+        (bag,) = execute(restored, plan, NOW)
+        (kept,) = (bag.directory / "metadata" / "holding").rglob("message/m.xml")
+        assert kept.read_bytes() == text
+        (arrived,) = accession.deposit(other, [bag.directory], NOW).items
+        assert arrived.recording
+        there = other.catalogue.get(arrived.recording)
+        assert there and there.description == before.description
 
 
 def test_what_disagrees_or_is_lacking_is_named(
