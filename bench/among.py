@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import process_time
+from typing import NamedTuple
 
 from bench.crowd import SECONDS, SHARD_MAX, Crowd
 from bench.table import Row, Seconds, duration, percentile, tell, timed
 from sonotheque.matching import shard as shards
 from sonotheque.matching.search import Query, entry_of, find, plain_stage
 from sonotheque.matching.shard import Shard
-from sonotheque.model.music import Fingerprints, Match
+from sonotheque.model.identifiers import RecordingId, to_crockford
+from sonotheque.model.music import Fingerprints
 
 P50_BAR_S, P99_BAR_S, FULL_BAR_S = 2e-3, 20e-3, 2.0
 LOOKUP_BYTES_BAR = 600
@@ -19,10 +21,25 @@ _PLAIN_QUERIES, _FULL_QUERIES = 400, 24
 _MS_MIN, _MS_MAX = 180_000, 240_000
 
 
+class Asked(NamedTuple):
+    """A copy, `prints`, of one of a `family` of copies, and the recording that it was made of."""
+
+    family: str
+    recording: Fingerprints
+    prints: Fingerprints
+
+
 def run(
-    liked: Sequence[Fingerprints], asked: Sequence[Fingerprints], count: int, directory: Path
+    liked: Sequence[Fingerprints],
+    asked: Sequence[Fingerprints],
+    count: int,
+    directory: Path,
+    *,
+    copies: Sequence[Asked],
+    recall_bars: Mapping[str, float],
 ) -> list[Row]:
-    """Look `asked` up among `count` recordings made of `liked`, which none of `asked` is like."""
+    """Look `asked` up among `count` recordings made of `liked`, which none of `asked` is like; and
+    `copies`, of which so many of each family are to be found."""
     crowd = Crowd(directory, liked)
     rows, held = [], []
     for size in sorted({max(1, count // 16), max(1, count // 4), count}):
@@ -31,6 +48,7 @@ def run(
         rows += _plain(held, size, asked)
     if count <= SHARD_MAX:
         rows += _whole(held, count, asked)
+        rows += _copies(held, count, copies, recall_bars)
     return rows
 
 
@@ -67,9 +85,9 @@ def _whole(held: Sequence[Shard], count: int, asked: Sequence[Fingerprints]) -> 
     """All stages, for recordings that are not there and then for the same when they are."""
     chosen = [prints for prints in asked if _MS_MIN <= prints.duration_ms <= _MS_MAX]
     chosen = chosen[:_FULL_QUERIES]
-    strange, wrong = _checked(held, chosen, lambda match: not match.is_suspect)
-    real = shards.build([entry_of(number, prints) for number, prints in enumerate(chosen)])
-    known, found = _checked([*held, real], chosen, lambda match: not match.is_suspect)
+    strange, wrong = _checked(held, [(prints, None) for prints in chosen])
+    real, numbers = _real(chosen)
+    known, found = _checked([*held, real], list(zip(chosen, numbers, strict=True)))
     worst = percentile(strange, 100)
     return [
         Row(
@@ -88,14 +106,47 @@ def _whole(held: Sequence[Shard], count: int, asked: Sequence[Fingerprints]) -> 
     ]
 
 
+def _copies(
+    held: Sequence[Shard], count: int, copies: Sequence[Asked], recall_bars: Mapping[str, float]
+) -> list[Row]:
+    """All stages, for copies of recordings that are there besides the others."""
+    recordings = {id(copy.recording): copy.recording for copy in copies}
+    real, numbers = _real(list(recordings.values()))
+    number_of = dict(zip(recordings, numbers, strict=True))
+    rows = []
+    for family, bar in recall_bars.items():
+        asked = [
+            (copy.prints, number_of[id(copy.recording)]) for copy in copies if copy.family == family
+        ]
+        cost, found = _checked([*held, real], asked)
+        rows.append(
+            Row(
+                f"found among {count:,}: {family}, {len(asked)} copies of {len(recordings)}"
+                " recordings; processor time, median / worst",
+                f"{found}; {duration(percentile(cost, 50))} / {duration(percentile(cost, 100))}",
+                f"≥ {bar:.0%}",
+                found >= bar * len(asked),
+            )
+        )
+    return rows
+
+
+def _real(recordings: Sequence[Fingerprints]) -> tuple[Shard, list[RecordingId]]:
+    """A shard of `recordings`, and what each is called there."""
+    real = shards.build([entry_of(number, prints) for number, prints in enumerate(recordings)])
+    return real, [RecordingId(to_crockford(number)) for number in range(len(recordings))]
+
+
 def _checked(
-    held: Sequence[Shard], asked: Sequence[Fingerprints], counts: Callable[[Match], bool]
+    held: Sequence[Shard], asked: Sequence[tuple[Fingerprints, RecordingId | None]]
 ) -> tuple[Seconds, int]:
-    """Processor seconds of each of `asked`, and how many have a match that `counts`."""
+    """Processor seconds of each of `asked`, and of how many the recording beside it is found, or
+    any at all where it says None: suspects do not count."""
     found: list[bool] = []
 
-    def check(prints: Fingerprints) -> None:
+    def check(one: tuple[Fingerprints, RecordingId | None]) -> None:
+        prints, wanted = one
         matches = find(Query(prints), held, lambda place, number: True)
-        found.append(any(counts(match) for match in matches))
+        found.append(any(not m.is_suspect and wanted in (None, m.recording) for m in matches))
 
     return timed(check, asked, clock=process_time), sum(found)

@@ -75,11 +75,22 @@ class Tally:
     missed: list[str] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class _Copied:
+    """What was found of copies, how many queries had a false accept, and what they all cost."""
+
+    tallies: dict[str, Tally]
+    wrong: int = 0
+    cpu: float = 0.0
+    asked: list[among.Asked] = field(default_factory=list)
+
+
 def run(words: list[str]) -> list[Row]:
     parser = argparse.ArgumentParser(prog="python -m bench matching", description=__doc__)
     parser.add_argument("--music", type=Path, help="a directory of audio files")
     parser.add_argument("--tracks", type=int, default=8, help="held-out ones that are copied")
     parser.add_argument("--excerpts", type=int, default=500, help="of unlike recordings")
+    parser.add_argument("--draw", type=int, default=6, help="others are drawn with another number")
     parser.add_argument(
         "--crowd", type=size, help="made-up recordings to look among: 22 kB of disk each"
     )
@@ -90,15 +101,23 @@ def run(words: list[str]) -> list[Row]:
         tracks, rows = _indexed(index, music)
         rows += _beside_fpcalc(tracks[:_PEER_TRACKS])
         chosen = [t for t in tracks if t.is_held_out and t.prints.duration_ms > 104_000]
-        tallies, wrong, cpu = _copied(index, chosen[: options.tracks])
+        copied = _copied(index, chosen[: options.tracks])
+        tallies, wrong, cpu = copied.tallies, copied.wrong, copied.cpu
         rows += _recall(tallies)
         asked = sum(tally.asked for tally in tallies.values())
         rows.append(Row("processor time of a query, mean of all stages", f"{cpu / asked:.2f} s"))
-        unlike = _unlike(index, tracks, options.excerpts)
+        unlike = _unlike(index, tracks, options.excerpts, options.draw)
         if options.crowd:
             asked_about = [t.prints for t in tracks if t.is_held_out]
             liked = [t.prints for t in tracks if not t.is_held_out]
-            rows += among.run(liked, asked_about, options.crowd, Path(directory))
+            rows += among.run(
+                liked,
+                asked_about,
+                options.crowd,
+                Path(directory),
+                copies=copied.asked,
+                recall_bars=RECALL_BARS,
+            )
     asked, wrong = asked + options.excerpts, wrong + unlike
     low, high = wilson(wrong, asked)
     rows.append(
@@ -203,13 +222,9 @@ def _find_same(index: FingerprintIndex, tracks: Sequence[Track]) -> int:
     return sum(len(track.same) > 1 for track in tracks)
 
 
-def _copied(
-    index: FingerprintIndex, tracks: Sequence[Track]
-) -> tuple[dict[str, Tally], int, float]:
-    """What was found of the copies of `tracks`, how many queries had a false accept, and what they
-    cost."""
-    tallies: dict[str, Tally] = {family: Tally() for family in RECALL_BARS}
-    wrong, cpu = 0, 0.0
+def _copied(index: FingerprintIndex, tracks: Sequence[Track]) -> _Copied:
+    """Ask for copies of `tracks`."""
+    copied = _Copied({family: Tally() for family in RECALL_BARS})
     for number, track in enumerate(tracks, 1):
         tell(f"copies of track {number} of {len(tracks)}")
         source = transformations.decoded(track.path, transformations.SOURCE_SECONDS)
@@ -217,10 +232,11 @@ def _copied(
             prints = prints_of(copy.samples)
             watch = Watch()
             matches = index.find_matches(prints)
-            cpu += watch.read()[1]
-            _count(tallies[copy.family], copy, track, matches)
-            wrong += _has_wrong(matches, track)
-    return tallies, wrong, cpu
+            copied.cpu += watch.read()[1]
+            _count(copied.tallies[copy.family], copy, track, matches)
+            copied.wrong += _has_wrong(matches, track)
+            copied.asked.append(among.Asked(copy.family, track.prints, prints))
+    return copied
 
 
 def _count(tally: Tally, copy: Copy, track: Track, matches: Sequence[Match]) -> None:
@@ -277,16 +293,18 @@ def _recall(tallies: dict[str, Tally]) -> list[Row]:
     return rows
 
 
-def _unlike(index: FingerprintIndex, tracks: Sequence[Track], count: int) -> int:
+def _unlike(index: FingerprintIndex, tracks: Sequence[Track], count: int, draw: int) -> int:
     """How many of `count` excerpts, drawn evenly over all tracks, match another recording."""
     wrong = 0
-    for track, prints in _excerpts(tracks, count):
+    for track, prints in _excerpts(tracks, count, draw):
         wrong += _has_wrong(index.find_matches(prints), track)
     return wrong
 
 
-def _excerpts(tracks: Sequence[Track], count: int) -> Iterator[tuple[Track, Fingerprints]]:
-    random = np.random.default_rng(6)
+def _excerpts(
+    tracks: Sequence[Track], count: int, draw: int
+) -> Iterator[tuple[Track, Fingerprints]]:
+    random = np.random.default_rng(draw)
     for number, track in enumerate(tracks):
         share = count // len(tracks) + (number < count % len(tracks))
         if not share:
