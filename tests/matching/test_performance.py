@@ -153,17 +153,17 @@ def test_what_is_late_together_is_told_from_chance(seed: int) -> None:
 
 
 def test_nobody_plays_exactly_as_much_higher_as_faster() -> None:
-    loose = Scatter(jitter_ticks=1.9, together=0.6)
+    loose = Scatter(jitter_ticks=1.5, together=0.6)
     by_speed = Alignment(
-        tempo=1.1,
-        steps=200 * float(np.log2(1.1)),
+        tempo=1.05,
+        steps=200 * float(np.log2(1.05)),
         offset_ticks=0.0,
         count=100,
         support=0.4,
         margin=9.0,
     )
     assert not is_performance(loose, by_speed)
-    faster = Alignment(tempo=1.1, steps=0.0, offset_ticks=0.0, count=100, support=0.4, margin=9.0)
+    faster = Alignment(tempo=1.05, steps=0.0, offset_ticks=0.0, count=100, support=0.4, margin=9.0)
     assert is_performance(loose, faster)
     assert is_performance(Scatter(jitter_ticks=4.0, together=3.0), by_speed)
 
