@@ -111,7 +111,7 @@ def write_documents(directory: Path, recordings: pa.Table, shard_cuts: tuple[int
             documents_path(directory, int(number)),
             compression="zstd",
             use_dictionary=_REPEATING,
-            # Each has dictionaries of its own, of no more than its rows.
+            # A group is read as one batch, with dictionaries of its own.
             row_group_size=_BATCH_ROWS,
         )
         first += int(count)
