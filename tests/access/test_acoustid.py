@@ -92,6 +92,22 @@ def test_a_fingerprint_is_known(room: ReadingRoom, asked: Asked) -> None:
     assert recording["duration"] == 15
 
 
+def test_releases_stand_where_clients_look_for_them(room: ReadingRoom, asked: Asked) -> None:
+    for meta, in_group in (
+        ("recordings releases", False),
+        # As Picard asks: it reads `releases` of each group, and `mediums` of each of these.
+        ("recordings releasegroups releases tracks compress sources", True),
+    ):
+        (result,) = results(room, asked | {"meta": meta})
+        (recording,) = result["recordings"]
+        (holder,) = recording["releasegroups"] if in_group else [recording]
+        (release,) = holder["releases"]
+        assert (release["title"], release["mediums"]) == ("LP", [])
+        assert ("releasegroups" in recording) == in_group
+    (result,) = results(room, asked | {"meta": "recordings releasegroups"})
+    assert result["recordings"][0]["releasegroups"][0].keys() == {"id", "title"}
+
+
 def test_posted_as_pyacoustid_does_and_several_at_once(room: ReadingRoom, asked: Asked) -> None:
     many = {f"{name}.{n}": asked[name] for name in ("duration", "fingerprint") for n in (0, 7)}
     for fields, key in ((asked, "results"), ({"client": "key"} | many, "fingerprints")):

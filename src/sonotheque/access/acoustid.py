@@ -175,11 +175,20 @@ def _result(room: Room, match: Match, recording: Recording, meta: set[str]) -> d
                 if described.artist
                 else [],
             }
-            if meta & {"releases", "releasegroups"} and described.album:
-                kind = "releasegroups" if "releasegroups" in meta else "releases"
-                said[kind] = [{"id": _uuid(described.album), "title": described.album}]
+            if described.album:
+                said |= _releases(described.album, meta)
         result["recordings"] = [said]
     return result
+
+
+def _releases(album: str, meta: set[str]) -> dict[str, Any]:
+    """What `meta` asks for of an album. Releases stand in their group where both are asked for, and
+    Picard reads no group without them, and no release without its (here unknown) media."""
+    named = {"id": _uuid(album), "title": album}
+    releases: dict[str, Any] = {}
+    if "releases" in meta:
+        releases = {"releases": [named | {"mediums": []}]}
+    return {"releasegroups": [named | releases]} if "releasegroups" in meta else releases
 
 
 def _musicbrainz_id(room: Room, isrcs: tuple[Isrc, ...]) -> str:
