@@ -46,11 +46,11 @@ def run(
     crowd = Crowd(directory, liked)
     rows: list[Row] = []
     held: list[Shard] = []
-    seen: list[_Plain] = []
+    seen: list[_PlainStage] = []
     for size in sorted({max(1, count // 16), max(1, count // 4), count}):
         tell(f"a crowd of {size:,}")
         held = _held(crowd, size, with_quints=size == count and count <= SHARD_MAX)
-        seen.append(_Plain.of(held, size, asked))
+        seen.append(_PlainStage.of(held, size, asked))
         rows += _plain(seen[-1])
     if count <= SHARD_MAX:
         rows += _whole(held, count, asked)
@@ -67,7 +67,7 @@ def _held(crowd: Crowd, count: int, *, with_quints: bool) -> list[Shard]:
     ]
 
 
-class _Plain(NamedTuple):
+class _PlainStage(NamedTuple):
     """What the plain stage costs among `count` recordings: seconds, and bytes of each that it looks
     into."""
 
@@ -78,7 +78,7 @@ class _Plain(NamedTuple):
     each: float
 
     @classmethod
-    def of(cls, held: Sequence[Shard], count: int, asked: Sequence[Fingerprints]) -> _Plain:
+    def of(cls, held: Sequence[Shard], count: int, asked: Sequence[Fingerprints]) -> _PlainStage:
         queries = [Query(prints) for prints in asked if prints.duration_ms >= _MS_MIN]
         queries = (queries * (1 + _PLAIN_QUERIES // max(1, len(queries))))[:_PLAIN_QUERIES]
         seconds: Seconds = timed(lambda query: list(plain_stage(query, held)), queries)
@@ -86,7 +86,7 @@ class _Plain(NamedTuple):
         return cls(count, len(queries), percentile(seconds, 50), percentile(seconds, 99), each)
 
 
-def _plain(one: _Plain) -> list[Row]:
+def _plain(one: _PlainStage) -> list[Row]:
     is_judged = one.recordings <= TIMES_JUDGED
     return [
         Row(
@@ -104,7 +104,7 @@ def _plain(one: _Plain) -> list[Row]:
     ]
 
 
-def _reckoned(before: _Plain, last: _Plain) -> Row:
+def _reckoned(before: _PlainStage, last: _PlainStage) -> Row:
     """What FULL would take, growing further as it grew between the two largest."""
     a_recording = (last.p50 - before.p50) / (last.recordings - before.recordings)
     p50 = last.p50 + a_recording * (FULL - last.recordings)

@@ -41,8 +41,8 @@ _UNLIKE_OCTAVES_MAX = 0.5
 _CONSTANT, _JITTER, _SUPPORT, _TOGETHER, _UNLIKE = -1.34, -5.12, 10.5, -1.8, 9.15
 _COPY_MIN, _COPY_BY_SPEED_MIN = -0.25, -1.5
 """Logistic regression on 546 copies of 18 tracks of the calibration half (docs/matching.md) and 185
-performances of 16 scores that words and landmarks both had called copies. Of 572 copies of 44 of
-these tracks at another speed 3 are below the second, and 2 were not found; of 71 performances of 12
+performances of 16 scores that words and landmarks both had called copies. Of 572 copies of 44 files
+of that half at another speed 3 are below the second, and 2 were not found; of 71 performances of 12
 of the scores that were made faster or slower, 1 is above."""
 
 

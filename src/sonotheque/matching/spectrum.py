@@ -50,7 +50,7 @@ class Spectrograph:
         self._hop = hop_samples
         self._see = see
         self._frame = frame_samples
-        # numpy divides by the frame again: by that, and not by its 1, in single precision.
+        # By FRAME_SAMPLES for either length of frame: `_power` has numpy divide by its own.
         scale = FRAME_SAMPLES / np.iinfo(np.int16).max
         self._window = (np.hamming(frame_samples) * scale).astype(np.float32)
         self._samples = np.empty(frame_samples + hop_samples * (_BATCH_FRAMES - 1), np.float32)
@@ -95,7 +95,8 @@ class Spectrograph:
             end = min(count, begin + self._at_once)
             windowed, spectrum = self._windowed[: end - begin], self._spectrum[: end - begin]
             np.multiply(self._frames[begin:end], self._window, out=windowed)
-            # With another `norm` it would be computed in double precision, for twice the time.
+            # This `norm` divides by the frame, in single precision; without one numpy divides by
+            # Python's 1, and computes in double precision, for nearly twice the time.
             np.fft.rfft(windowed, axis=1, norm="forward", out=spectrum)
             parts = spectrum.view(np.float32)[:, : 2 * bins]
             np.square(parts, out=parts)
