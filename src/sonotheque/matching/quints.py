@@ -8,7 +8,8 @@ that is faster, slower, higher or lower. The idea is that of R. Sonnleitner and 
 
 from __future__ import annotations
 
-from itertools import combinations
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ QUINT = np.dtype([("hash", "<u4"), ("first", "<u4"), ("shape", "<u2")])
 that tempo and pitch of a hit are known without a look at its landmarks: see `octaves_and_steps`."""
 SAMPLED_OF = 1_664
 """One quint in so many is kept, chosen by its hash: about ten a second."""
+_SAMPLED_BELOW = np.uint64(round((1 << 16) / SAMPLED_OF) << 48)
 _INNER = 3
 _SPAN_MAX = 16
 _TICKS_MIN, _TICKS_MAX = 80, 250
@@ -41,6 +43,41 @@ Quints = NDArray[np.void]
 
 def quints_of(landmarks: NDArray[np.uint32]) -> Quints:
     """The sampled quints of `landmarks`, in no order."""
+    return _sampled(landmarks, _as_they_are)
+
+
+def asked_quints_of(landmarks: NDArray[np.uint32]) -> Quints:
+    """The quints that a query with `landmarks` is looked up by, in no order: its own, and those it
+    would have if one landmark between came a little earlier or later, or one after the first were
+    a little higher or lower.
+
+    What was done to a copy moves its landmarks by a hundredth of a second or two and some cents,
+    and fractions and intervals over the edge to their neighbours. Of a copy that is hard to find
+    four times as many quints are found so, and so are of what is unlike.
+    """
+    return _sampled(landmarks, _as_they_may_be)
+
+
+class _Span(NamedTuple):
+    """Quints of so many landmarks of which the first is each of `first`, shape (n,): `places` are
+    where the others come in sixteenths of the time, and `intervals` how many semitones they are
+    higher than the first, one row for each up to the last."""
+
+    first: NDArray[np.intp]
+    places: NDArray[np.float32]
+    intervals: NDArray[np.float32]
+
+
+class _Seen(NamedTuple):
+    """What a key is made of: a landmark `between`, shape (_INNER, ways, place, n), where it is the
+    first, second or third of those; the `last`, shape (ways, n). The ways to see a quint are as it
+    is, and as it may be."""
+
+    between: NDArray[np.uint64]
+    last: NDArray[np.uint64]
+
+
+def _sampled(landmarks: NDArray[np.uint32], seen_of: Callable[[_Span], _Seen]) -> Quints:
     ticks = (landmarks >> np.uint32(STEP_BITS)).astype(np.int32)
     steps = (landmarks & np.uint32((1 << STEP_BITS) - 1)).astype(np.float32)
     found = [np.empty(0, QUINT)]
@@ -50,21 +87,63 @@ def quints_of(landmarks: NDArray[np.uint32]) -> Quints:
         begin, low = ticks[first], steps[first]
         shape = (length[first] - _TICKS_MIN) << 8 | (low / _STEPS_AT_ONCE).astype(np.int32)
         scale = (_FRACTIONS / length[first]).astype(np.float32)
-        parts = {
-            at: _interval(steps[first + at] - low) * np.uint64(_FRACTIONS)
-            + ((ticks[first + at] - begin) * scale).astype(np.uint64)
-            for at in range(1, span)
-        }
-        last = _interval(steps[first + span] - low)
-        for inner in combinations(range(1, span), _INNER):
-            key = last
-            for at in inner:
-                key = key << _PART_BITS | parts[at]
-            hashes, chosen = _hashed(key)
+        others = first + np.arange(1, span + 1)[:, np.newaxis]
+        places = (ticks[others] - begin) * scale
+        intervals = (steps[others] - low) / np.float32(_STEPS_PER_SEMITONE)
+        for keys in _keys(seen_of(_Span(first, places, intervals))):
+            hashes, chosen = _hashed(keys)
+            chosen %= len(first)
             some = np.empty(len(chosen), QUINT)
             some["hash"], some["first"], some["shape"] = hashes, first[chosen], shape[chosen]
             found.append(some)
     return np.concatenate(found)
+
+
+def _keys(seen: _Seen) -> Iterator[NDArray[np.uint64]]:
+    """For each choice of the three between, the keys of the quints in all ways, (ways · n,)."""
+    one, two, three = seen.between
+    count = one.shape[1]
+    for begun in range(count - 2):
+        from_one = seen.last << _PART_BITS | one[:, begun]
+        for following in range(begun + 1, count - 1):
+            from_two = from_one << _PART_BITS | two[:, following]
+            from_two <<= _PART_BITS
+            for at in range(following + 1, count):
+                yield (from_two | three[:, at]).reshape(-1)
+
+
+def _as_they_are(span: _Span) -> _Seen:
+    parts = _part(np.round(span.intervals[:-1]), np.floor(span.places[:-1]))
+    between = np.broadcast_to(parts, (_INNER, 1, *parts.shape))
+    return _Seen(between, _semitones(np.round(span.intervals[-1:])))
+
+
+def _as_they_may_be(span: _Span) -> _Seen:
+    """As they are; with one of the three between in the place beside; with the nearest other
+    interval of one of those, or of the last."""
+    own, at = np.round(span.intervals), np.floor(span.places[:-1])
+    other = np.where(span.intervals > own, own + 1, own - 1)
+    beside = np.where(span.places[:-1] - at < 0.5, at - 1, at + 1)
+    beside[beside < 0] = 1
+    beside[beside >= _FRACTIONS] = _FRACTIONS - 2
+    ways = 1 + _INNER + _INNER + 1
+    between = np.empty((_INNER, ways, *at.shape), np.uint64)
+    between[:] = _part(own[:-1], at)
+    for which in range(_INNER):
+        between[which, 1 + which] = _part(own[:-1], beside)
+        between[which, 1 + _INNER + which] = _part(other[:-1], at)
+    last = np.tile(_semitones(own[-1]), (ways, 1))
+    last[-1] = _semitones(other[-1])
+    return _Seen(between, last)
+
+
+def _part(intervals: NDArray[np.float32], places: NDArray[np.float32]) -> NDArray[np.uint64]:
+    return _semitones(intervals) * np.uint64(_FRACTIONS) + places.astype(np.uint64)
+
+
+def _semitones(intervals: NDArray[np.float32]) -> NDArray[np.uint64]:
+    """From 0 for the lowest that there can be."""
+    return (intervals + _INTERVALS // 2).astype(np.uint64)
 
 
 def octaves_and_steps(
@@ -80,15 +159,9 @@ def octaves_and_steps(
 
 def _hashed(keys: NDArray[np.uint64]) -> tuple[NDArray[np.uint32], NDArray[np.intp]]:
     """Hashes of the sampled ones of `keys`, and which those are, by bits that the hash has not."""
-    mixed = keys * _ODD
-    mixed ^= mixed >> np.uint64(29)
-    mixed *= _OTHER_ODD
-    low = mixed >> np.uint64(10) & np.uint64(0xFFFF)
-    chosen = np.flatnonzero(low < np.uint64(round((1 << 16) / SAMPLED_OF)))
-    return (mixed[chosen] >> np.uint64(32)).astype(np.uint32), chosen
-
-
-def _interval(steps: NDArray[np.float32]) -> NDArray[np.uint64]:
-    """Semitones, from 0 for the lowest that there can be."""
-    semitones = np.round(steps / np.float32(_STEPS_PER_SEMITONE)) + _INTERVALS // 2
-    return semitones.astype(np.uint64)
+    keys *= _ODD
+    keys ^= keys >> np.uint64(29)
+    keys *= _OTHER_ODD
+    # Those bits are the highest here, so that nothing has to be masked.
+    chosen = np.flatnonzero(keys << np.uint64(38) < _SAMPLED_BELOW)
+    return (keys[chosen] >> np.uint64(32)).astype(np.uint32), chosen

@@ -43,24 +43,16 @@ from sonotheque.matching.sampling import sampled
 from sonotheque.matching.shard import Entry, Shard
 from sonotheque.matching.spectrum import HOP_MS
 from sonotheque.matching.views import COARSE_ROWS, FINE_SCALE, View
+from sonotheque.matching.votes import Candidate, Votes, candidates
 from sonotheque.matching.warp import QUARTERS, Warper
 from sonotheque.model.identifiers import RecordingId, to_crockford
 from sonotheque.model.music import Fingerprints, Match, MatchKind
 
 CANDIDATES_MAX = 32
-_SUSPECTED_MAX = 16
-"""Candidates of a shard by quints that are looked at."""
-_CELLS_MAX = 64
-_OCTAVES_MAX, _OCTAVES_APART = 1.1, 0.05
+_OCTAVES_MAX = 1.1
 _VIEW_OCTAVES_MAX = 0.65
 """How far from its own tempo a view is asked: further, others see more."""
-_STEPS_MAX, _STEPS_APART = 220, 8
-_QUINT_VOTES_MIN = 2
-_VOTE_BITS = 24
-"""Of the number of a vote: a shard has 2²⁰ hits at most."""
-_TEMPOS_NEAR = np.array(sorted(np.linspace(0.98, 1.02, 21), key=lambda ratio: abs(ratio - 1)))
-"""Of the median of the votes, the nearest first: a short query may allow several."""
-_LINE_REACH_TICKS = 20
+_STEPS_MAX = 220
 _ALIGNMENTS_MAX = 3
 """Of one candidate. With these, a query of ten hours takes seconds, however it was made."""
 _VOTES_MIN = 2
@@ -78,20 +70,6 @@ _BITS = np.uint32(1) << np.arange(32, dtype=np.uint32)
 
 
 Stage = Callable[["Query", Sequence[Shard]], Iterator["Candidate"]]
-
-
-class Candidate(NamedTuple):
-    """A recording of a shard, as its number there, that the query may be a copy of, so many times
-    as fast and so many steps higher: at its tick t the query plays what the recording does at
-    `tempo` · t + `start_ticks`."""
-
-    shard: int
-    which: int
-    tempo: float
-    steps: float
-    start_ticks: float
-    votes: int
-    view: int = 0
 
 
 class _Asked(NamedTuple):
@@ -301,80 +279,9 @@ def _by_quints(query: Query, shards: Sequence[Shard], which: int) -> Iterator[Ca
         likely = (np.abs(octaves) <= _VIEW_OCTAVES_MAX) & (np.abs(steps) <= _STEPS_MAX)
         likely &= np.abs(octaves - np.log2(scale)) <= _OCTAVES_MAX
         quint, first = hits.query[likely], hits.first[likely]
-        votes = _Votes(octaves[likely], here[quint], low[quint], first)
-        cells = _cells(shard.recordings_of(first), votes.octaves, -steps[likely])
-        for candidate in _by_votes(number, shard, votes, cells):
+        votes = Votes(octaves[likely], here[quint], -steps[likely], first)
+        for candidate in candidates(number, shard, shard.recordings_of(first), votes):
             yield candidate._replace(tempo=candidate.tempo / scale, view=which)
-
-
-class _Votes(NamedTuple):
-    """Of quints, each shape (votes,): at which tempo (in octaves), at which tick of the query and
-    how high there, and at which landmark of the shard."""
-
-    octaves: NDArray[np.float32]
-    here: NDArray[np.float64]
-    low: NDArray[np.float64]
-    first: NDArray[np.int64]
-
-
-def _cells(
-    recordings: NDArray[np.intp], octaves: NDArray[np.float32], steps: NDArray[np.float32]
-) -> NDArray[np.uint64]:
-    """One number for the votes for one recording at about one tempo and pitch, in ascending order;
-    the vote that each is of in its last _VOTE_BITS."""
-    tempo_cell = np.round(octaves / np.float32(_OCTAVES_APART)).astype(np.int64) + 64
-    pitch_cell = np.round(steps / np.float32(_STEPS_APART)).astype(np.int64) + 64
-    cells = (recordings << 7 | tempo_cell) << 7 | pitch_cell
-    numbered = (cells << _VOTE_BITS | np.arange(len(cells))).astype(np.uint64)
-    # Numbers alone are sorted in a tenth of the time that an order of them takes.
-    numbered.sort()
-    return numbered
-
-
-def _by_votes(
-    number: int, shard: Shard, votes: _Votes, numbered: NDArray[np.uint64]
-) -> list[Candidate]:
-    cells = numbered >> np.uint64(_VOTE_BITS)
-    first = np.flatnonzero(np.diff(cells, prepend=~np.uint64(0)))
-    counts = np.diff(first, append=len(cells))
-    best = np.argsort(-counts, kind="stable")[:_CELLS_MAX]
-    found = []
-    for at in best[counts[best] >= _QUINT_VOTES_MIN].tolist():
-        members = numbered[first[at] : first[at] + counts[at]] & np.uint64((1 << _VOTE_BITS) - 1)
-        which = int(cells[first[at]] >> np.uint64(14))
-        one = _in_line(number, which, shard, _Votes(*(row[members] for row in votes)))
-        if one.votes >= _QUINT_VOTES_MIN:
-            found.append(one)
-    return sorted(found, key=lambda one: -one.votes)[:_SUSPECTED_MAX]
-
-
-def _in_line(number: int, which: int, shard: Shard, votes: _Votes) -> Candidate:
-    """The line on which most of `votes`, for one recording, say at which of its ticks the query
-    is."""
-    here = votes.here
-    there, steps = ticks_and_steps(shard.landmarks[votes.first])
-    middle = float(np.median(here))
-    tempo = float(2 ** np.median(votes.octaves)) * _TEMPOS_NEAR
-    best = (0, 0.0, 1.0)
-    for slope in tempo.tolist():
-        starts = np.sort(there - slope * (here - middle))
-        # As many as lie within the reach after each.
-        count = np.searchsorted(starts, starts + 2 * _LINE_REACH_TICKS, side="right")
-        count -= np.arange(len(starts))
-        at = int(count.argmax())
-        if count[at] > best[0]:
-            best = (int(count[at]), float(starts[at]) + _LINE_REACH_TICKS, slope)
-    _, start, slope = best
-    on_line = np.abs(there - slope * (here - middle) - start) <= _LINE_REACH_TICKS + 1
-    start = float(np.median((there - slope * (here - middle))[on_line])) - slope * middle
-    return Candidate(
-        number,
-        which,
-        slope,
-        float(np.median((votes.low - steps)[on_line])),
-        start + CENTRE_TICKS * (1 - slope),
-        int(on_line.sum()),
-    )
 
 
 def _judged(query: Query, candidate: Candidate, entry: Entry) -> Judged | None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonotheque.matching.landmarks import CENTRE_TICKS, STEP_BITS, LandmarkFinder, Levels
-from sonotheque.matching.quints import Quints, quints_of
+from sonotheque.matching.quints import Quints, asked_quints_of
 from sonotheque.matching.spectrum import (
     FINE_HOP_SAMPLES,
     HALF_FRAME_SAMPLES,
@@ -43,7 +43,7 @@ class View:
 
     @cached_property
     def quints(self) -> Quints:
-        return quints_of(self.landmarks)
+        return asked_quints_of(self.landmarks)
 
 
 class Viewer:
