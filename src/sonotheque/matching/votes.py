@@ -6,7 +6,7 @@ lie in the order and as far apart as they do in the recording, are on one line.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,8 @@ from sonotheque.matching.shard import Shard
 _SUSPECTED_MAX = 16
 """Candidates of a shard by quints that are looked at."""
 _CELLS_MAX = 64
-_OCTAVES_APART = 0.12
-"""A quint tells the tempo to within 3 %, as a rule."""
-_STEPS_APART, _GRIDS = 12, 2
+_OCTAVES_APART, _STEPS_APART, _GRIDS = 0.15, 14, 3
+"""A quint tells the tempo to within 3 % and the pitch to within 20 cents, as a rule."""
 _QUINT_VOTES_MIN = 2
 _VOTE_BITS = 24
 """Of the number of a vote: a shard has 2²⁰ hits at most."""
@@ -27,7 +26,7 @@ _VOTE_MASK = np.uint64((1 << _VOTE_BITS) - 1)
 _LINES_OF = 12
 """Lines through two of so many votes are tried."""
 _APART_TICKS_MIN, _TEMPO_REACH = 100, 0.06
-_TEMPO_ONE, _START_ONE_TICKS = 0.005, 60
+_TEMPO_ONE, _STEPS_ONE, _START_ONE_TICKS = 0.005, 3, 60
 _LINE_REACH_TICKS = 20
 
 
@@ -54,15 +53,20 @@ class Votes(NamedTuple):
     steps: NDArray[np.float32]
     first: NDArray[np.int64]
 
+    def chosen(self, which: NDArray[np.integer[Any]]) -> Votes:
+        octaves, here, steps, first = self
+        return Votes(octaves[which], here[which], steps[which], first[which])
+
 
 def _cells(recordings: NDArray[np.intp], votes: Votes, grid: int) -> NDArray[np.uint64]:
     """One number for the votes for one recording at about one tempo and pitch, in ascending order;
-    the vote that each is of in its last _VOTE_BITS. The second grid lies half a cell beside the
-    first: what an edge of the one divides, the other does not."""
-    half = np.float32(grid / 2)
-    tempo_cell = np.round(votes.octaves / np.float32(_OCTAVES_APART) + half).astype(np.int64) + 64
-    pitch_cell = np.round(votes.steps / np.float32(_STEPS_APART) + half).astype(np.int64) + 64
-    cells = (recordings << 7 | tempo_cell) << 7 | pitch_cell
+    the vote that each is of in its last _VOTE_BITS. Each grid lies a third of a cell beside the
+    others: votes that an edge divides in one are together in another."""
+    aside = np.float32(grid / _GRIDS), np.float32(-grid / _GRIDS % 1)
+    tempo_cell = np.round(votes.octaves / np.float32(_OCTAVES_APART) + aside[0])
+    pitch_cell = np.round(votes.steps / np.float32(_STEPS_APART) + aside[1])
+    cells = recordings << 7 | tempo_cell.astype(np.int64) + 64
+    cells = cells << 7 | pitch_cell.astype(np.int64) + 64
     numbered = (cells << _VOTE_BITS | np.arange(len(cells))).astype(np.uint64)
     # Numbers alone are sorted in a tenth of the time that an order of them takes.
     numbered.sort()
@@ -74,6 +78,8 @@ def candidates(
 ) -> list[Candidate]:
     """Those that most `votes` are for, best first; `number` is the shard's, `recordings` which of
     its recordings each vote is for."""
+    several = np.flatnonzero(np.bincount(recordings)[recordings] >= _QUINT_VOTES_MIN)
+    recordings, votes = recordings[several], votes.chosen(several)
     found: list[Candidate] = []
     for grid in range(_GRIDS):
         numbered = _cells(recordings, votes, grid)
@@ -84,7 +90,7 @@ def candidates(
         for at in best[counts[best] >= _QUINT_VOTES_MIN].tolist():
             members = numbered[first[at] : first[at] + counts[at]] & _VOTE_MASK
             which = int(cells[first[at]] >> np.uint64(14))
-            one = _in_line(number, which, shard, Votes(*(row[members] for row in votes)))
+            one = _in_line(number, which, shard, votes.chosen(members))
             if one.votes >= _QUINT_VOTES_MIN:
                 found.append(one)
     found.sort(key=lambda one: -one.votes)
@@ -100,7 +106,7 @@ def _are_one(one: Candidate, other: Candidate) -> bool:
     return (
         one.which == other.which
         and abs(one.tempo / other.tempo - 1) <= _TEMPO_ONE
-        and abs(one.steps - other.steps) <= _STEPS_APART / 4
+        and abs(one.steps - other.steps) <= _STEPS_ONE
         and abs(one.start_ticks - other.start_ticks) <= _START_ONE_TICKS
     )
 
