@@ -24,6 +24,8 @@ SAMPLED_OF = 1_664
 _SAMPLED_BELOW = np.uint64(round((1 << 16) / SAMPLED_OF) << 48)
 _INNER = 3
 _SPAN_MAX = 16
+_BLOCK = 4_096
+"""So many first landmarks are looked at at a time, which takes 40 MB."""
 _TICKS_MIN, _TICKS_MAX = 80, 250
 """0.8 to 2.6 s from the first to the last: shorter ones would have inexact fractions."""
 _OCTAVES = np.log2(np.arange(_TICKS_MIN, _TICKS_MIN + 256)).astype(np.float32)
@@ -59,12 +61,10 @@ def asked_quints_of(landmarks: NDArray[np.uint32]) -> Quints:
 
 
 class _Span(NamedTuple):
-    """Quints of so many landmarks of which the first is each of `first`, shape (n,): `places` are
-    where the others come in sixteenths of the time, and `intervals` how many semitones they are
-    higher than the first, one row for each up to the last."""
+    """Stretches of landmarks, of shape (others, n): `places` are where those after the first come
+    in sixteenths of the time to the last, `intervals` how many semitones higher they are."""
 
-    first: NDArray[np.intp]
-    places: NDArray[np.float32]
+    places: NDArray[np.float64]
     intervals: NDArray[np.float32]
 
 
@@ -83,19 +83,21 @@ def _sampled(landmarks: NDArray[np.uint32], seen_of: Callable[[_Span], _Seen]) -
     found = [np.empty(0, QUINT)]
     for span in range(_INNER + 1, min(_SPAN_MAX, len(ticks) - 1) + 1):
         length = ticks[span:] - ticks[:-span]
-        first = np.flatnonzero((length >= _TICKS_MIN) & (length <= _TICKS_MAX))
-        begin, low = ticks[first], steps[first]
-        shape = (length[first] - _TICKS_MIN) << 8 | (low / _STEPS_AT_ONCE).astype(np.int32)
-        scale = (_FRACTIONS / length[first]).astype(np.float32)
-        others = first + np.arange(1, span + 1)[:, np.newaxis]
-        places = (ticks[others] - begin) * scale
-        intervals = (steps[others] - low) / np.float32(_STEPS_PER_SEMITONE)
-        for keys in _keys(seen_of(_Span(first, places, intervals))):
-            hashes, chosen = _hashed(keys)
-            chosen %= len(first)
-            some = np.empty(len(chosen), QUINT)
-            some["hash"], some["first"], some["shape"] = hashes, first[chosen], shape[chosen]
-            found.append(some)
+        all_first = np.flatnonzero((length >= _TICKS_MIN) & (length <= _TICKS_MAX))
+        for block in range(0, len(all_first), _BLOCK):
+            first = all_first[block : block + _BLOCK]
+            begin, low = ticks[first], steps[first]
+            shape = (length[first] - _TICKS_MIN) << 8 | (low / _STEPS_AT_ONCE).astype(np.int32)
+            scale = (_FRACTIONS / length[first]).astype(np.float32)
+            others = first + np.arange(1, span + 1)[:, np.newaxis]
+            places = (ticks[others] - begin) * scale
+            intervals = (steps[others] - low) / np.float32(_STEPS_PER_SEMITONE)
+            for keys in _keys(seen_of(_Span(places, intervals))):
+                hashes, chosen = _hashed(keys)
+                chosen %= len(first)
+                some = np.empty(len(chosen), QUINT)
+                some["hash"], some["first"], some["shape"] = hashes, first[chosen], shape[chosen]
+                found.append(some)
     return np.concatenate(found)
 
 
@@ -137,7 +139,7 @@ def _as_they_may_be(span: _Span) -> _Seen:
     return _Seen(between, last)
 
 
-def _part(intervals: NDArray[np.float32], places: NDArray[np.float32]) -> NDArray[np.uint64]:
+def _part(intervals: NDArray[np.float32], places: NDArray[np.float64]) -> NDArray[np.uint64]:
     return _semitones(intervals) * np.uint64(_FRACTIONS) + places.astype(np.uint64)
 
 
