@@ -22,10 +22,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import among, transformations
+from bench import among, music, transformations
 from bench.table import Row, Watch, size, tell
 from bench.transformations import Copy, Samples
-from sonotheque.demo import fetch_music
 from sonotheque.errors import SonothequeError
 from sonotheque.matching.balance import Balance, inverted
 from sonotheque.matching.chromaprint import Chromaprinter
@@ -35,7 +34,6 @@ from sonotheque.matching.spectrum import SAMPLE_RATE_HZ
 from sonotheque.model.identifiers import RecordingId, to_crockford
 from sonotheque.model.music import Fingerprints, Match
 
-MUSIC = Path("demo/music")
 RECALL_BARS = {
     "unchanged in time": 0.99,
     "speed × 0.75–1.3": 0.98,
@@ -45,7 +43,6 @@ RECALL_BARS = {
 FALSE_ACCEPT_BAR = 1e-4
 REALTIME_BAR = 400
 TEMPO_BAR = 0.002
-_SUFFIXES = (".ogg", ".oga", ".opus", ".mp3", ".flac", ".wav", ".m4a")
 _FILE_BYTES_MIN = 400_000
 _SAME_SOUND_SIMILARITY, _SAME_SOUND_MARGIN = 0.9, 12.0
 """So alike that two files are taken for one sound: far over what a match needs."""
@@ -87,7 +84,9 @@ class _Copied:
 
 def run(words: list[str]) -> list[Row]:
     parser = argparse.ArgumentParser(prog="python -m bench matching", description=__doc__)
-    parser.add_argument("--music", type=Path, help="a directory of audio files")
+    parser.add_argument(
+        "--music", type=Path, help="a directory of audio files, for those of Debian"
+    )
     parser.add_argument("--tracks", type=int, default=8, help="held-out ones that are copied")
     parser.add_argument("--excerpts", type=int, default=500, help="of unlike recordings")
     parser.add_argument("--draw", type=int, default=6, help="others are drawn with another number")
@@ -95,10 +94,10 @@ def run(words: list[str]) -> list[Row]:
         "--crowd", type=size, help="made-up recordings to look among: 22 kB of disk each"
     )
     options = parser.parse_args(words)
-    music = options.music or fetch_music(MUSIC).licensed
+    directory_of_music = options.music or music.fetch()
     with tempfile.TemporaryDirectory() as directory:
         index = FingerprintIndex(Path(directory))
-        tracks, rows = _indexed(index, music)
+        tracks, rows = _indexed(index, directory_of_music)
         rows += _beside_fpcalc(tracks[:_PEER_TRACKS])
         chosen = [t for t in tracks if t.is_held_out and t.prints.duration_ms > 104_000]
         copied = _copied(index, chosen[: options.tracks])
@@ -143,11 +142,11 @@ def wilson(count: int, of: int) -> tuple[float, float]:
     return max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale)
 
 
-def _indexed(index: FingerprintIndex, music: Path) -> tuple[list[Track], list[Row]]:
-    """Every file of `music` that can be read; and what reading them cost."""
+def _indexed(index: FingerprintIndex, directory: Path) -> tuple[list[Track], list[Row]]:
+    """Every file of `directory` that can be read; and what reading them cost."""
     tracks: dict[str, Track] = {}
     seconds, watch = 0.0, Watch()
-    paths = sorted(path for path in music.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    paths = sorted(path for path in directory.rglob("*") if path.suffix.lower() in music.SUFFIXES)
     for path in paths:
         if path.stat().st_size < _FILE_BYTES_MIN:
             continue
