@@ -48,6 +48,7 @@ _SAME_SOUND_SIMILARITY, _SAME_SOUND_MARGIN = 0.9, 12.0
 """So alike that two files are taken for one sound: far over what a match needs."""
 _EXCERPT_SECONDS = 10
 _PEER_TRACKS = 12
+_DRAWS = 4_000
 _KIN_LETTERS, _STEMS = 4, frozenset({"song", "guitar", "rhythm"})
 
 
@@ -70,6 +71,8 @@ class Tally:
     suspected: int = 0
     tempo_errors: list[float] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
+    of_tracks: list[tuple[int, int]] = field(default_factory=list)
+    """Of each track, how many of its copies were found, and asked."""
 
 
 @dataclass(slots=True)
@@ -140,6 +143,18 @@ def wilson(count: int, of: int) -> tuple[float, float]:
     reach = z * sqrt(share * (1 - share) / of + z * z / (4 * of * of))
     scale = 1 + z * z / of
     return max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale)
+
+
+def by_tracks(of_tracks: Sequence[tuple[int, int]]) -> tuple[float, float]:
+    """The 95 % interval of a share where copies of one track are found or missed together: of
+    tracks drawn again and again (B. Efron, 1979, "Bootstrap methods"). 0 to 1 of fewer than two."""
+    if len(of_tracks) < 2:
+        return 0.0, 1.0
+    counts = np.array(of_tracks, np.int64)
+    draws = np.random.default_rng(1).integers(len(counts), size=(_DRAWS, len(counts)))
+    found, asked = counts[draws].sum(axis=1).T
+    low, high = np.percentile(found / np.maximum(asked, 1), (2.5, 97.5))
+    return float(low), float(high)
 
 
 def _indexed(index: FingerprintIndex, directory: Path) -> tuple[list[Track], list[Row]]:
@@ -227,6 +242,7 @@ def _copied(index: FingerprintIndex, tracks: Sequence[Track]) -> _Copied:
     for number, track in enumerate(tracks, 1):
         tell(f"copies of track {number} of {len(tracks)}")
         source = transformations.decoded(track.path, transformations.SOURCE_SECONDS)
+        before = {family: (tally.found, tally.asked) for family, tally in copied.tallies.items()}
         for copy in transformations.copies(source, number):
             prints = prints_of(copy.samples)
             watch = Watch()
@@ -235,6 +251,9 @@ def _copied(index: FingerprintIndex, tracks: Sequence[Track]) -> _Copied:
             _count(copied.tallies[copy.family], copy, track, matches)
             copied.wrong += _has_wrong(matches, track)
             copied.asked.append(among.Asked(copy.family, track.prints, prints))
+        for family, tally in copied.tallies.items():
+            found, asked = before[family]
+            tally.of_tracks.append((tally.found - found, tally.asked - asked))
     return copied
 
 
@@ -266,10 +285,12 @@ def _recall(tallies: dict[str, Tally]) -> list[Row]:
     for family, bar in RECALL_BARS.items():
         tally = tallies[family]
         low, high = wilson(tally.found, tally.asked)
+        lowest, highest = by_tracks(tally.of_tracks)
         rows.append(
             Row(
-                f"found: {family}, {tally.asked} queries",
-                f"{tally.found / max(1, tally.asked):.1%} ({low:.1%} to {high:.1%}),"
+                f"found: {family}, {tally.asked} queries of {len(tally.of_tracks)} tracks",
+                f"{tally.found / max(1, tally.asked):.1%} ({low:.1%} to {high:.1%},"
+                f" by tracks {lowest:.1%} to {highest:.1%}),"
                 f" {tally.suspected} more suspected",
                 f"≥ {bar:.0%}",
                 tally.found >= bar * tally.asked,
