@@ -21,7 +21,7 @@ _OCTAVES_APART, _STEPS_APART, _GRIDS = 0.15, 14, 3
 """A quint tells the tempo to within 3 % and the pitch to within 20 cents, as a rule."""
 _QUINT_VOTES_MIN = 2
 _VOTE_BITS = 24
-"""Of the number of a vote: a shard has 2²⁰ hits at most."""
+"""Of the number of a vote: a shard has fewer than 2²⁰ hits."""
 _VOTE_MASK = np.uint64((1 << _VOTE_BITS) - 1)
 _LINES_OF = 12
 """Lines through two of so many votes are tried."""
