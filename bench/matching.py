@@ -90,7 +90,7 @@ def run(words: list[str]) -> list[Row]:
     parser.add_argument(
         "--music", type=Path, help="a directory of audio files, for those of Debian"
     )
-    parser.add_argument("--tracks", type=int, default=8, help="held-out ones that are copied")
+    parser.add_argument("--tracks", type=int, help="so many held-out ones are copied, not all")
     parser.add_argument("--excerpts", type=int, default=500, help="of unlike recordings")
     parser.add_argument("--draw", type=int, default=6, help="others are drawn with another number")
     parser.add_argument(
