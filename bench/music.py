@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from bench.table import tell
-from sonotheque.demo import fetch_music
+from sonotheque.demo import download_debian, fetch_music
 
 DIRECTORY = Path(".cache/music")
 SUFFIXES = (".ogg", ".oga", ".opus", ".mp3", ".flac", ".wav", ".m4a")
@@ -69,17 +69,13 @@ def _fetched(package: str, directory: Path) -> bool:
     """Whether the sound of `package` is in `directory`/sound now."""
     sound = directory / "sound"
     sound.mkdir(parents=True)
-    download = ["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", package]
-    for command in (download, ["apt-get", "update", "-qq"], download):
-        if list(directory.glob("*.deb")):
-            break
-        subprocess.run(command, cwd=directory, check=False, capture_output=True)
-    for archive in directory.glob("*.deb"):
-        command = ["dpkg-deb", "--fsys-tarfile", str(archive)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as reader:
-            is_whole = reader.stdout is not None and _extracted(reader.stdout, sound)
-        return is_whole and reader.returncode == 0
-    return False
+    if not download_debian([package], directory):
+        return False
+    (archive,) = directory.glob("*.deb")
+    command = ["dpkg-deb", "--fsys-tarfile", str(archive)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as reader:
+        is_whole = reader.stdout is not None and _extracted(reader.stdout, sound)
+    return is_whole and reader.returncode == 0
 
 
 def _extracted(stream: IO[bytes], directory: Path) -> bool:

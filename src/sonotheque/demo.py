@@ -158,17 +158,23 @@ def _clear(directory: Path) -> Path:
     return directory
 
 
+def download_debian(packages: Sequence[str], directory: Path) -> bool:
+    """Whether the archives of Debian's `packages` are in `directory` now, neither unpacked nor
+    installed."""
+    download = ["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", *packages]
+    # A machine fresh from its image has no package lists; only root can fetch them.
+    update = ["apt-get", "update", "-qq"]
+    return _works(download, directory) or (
+        _works(update, directory) and _works(download, directory)
+    )
+
+
 def _fetch_debian(directory: Path) -> bool:
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         return False
     files.remove_tree(directory)
     files.make_directory(directory)
-    download = ["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", *_DEBIAN_PACKAGES]
-    # A machine fresh from its image has no package lists; only root can fetch them.
-    update = ["apt-get", "update", "-qq"]
-    if not _works(download, directory) and not (
-        _works(update, directory) and _works(download, directory)
-    ):
+    if not download_debian(_DEBIAN_PACKAGES, directory):
         return False
     for package in sorted(directory.glob("*.deb")):
         if not _works(["dpkg-deb", "-x", str(package), "."], directory):

@@ -168,6 +168,15 @@ def test_nobody_plays_exactly_as_much_higher_as_faster() -> None:
     assert is_performance(Scatter(jitter_ticks=4.0, together=3.0), by_speed)
 
 
+def test_what_would_be_joined_must_be_more_surely_a_copy() -> None:
+    doubtful = Scatter(jitter_ticks=2.0, together=0.5)
+    unchanged = Alignment(tempo=1.0, steps=0.0, offset_ticks=0.0, count=100, support=0.65, margin=9)
+    assert is_performance(doubtful, unchanged)
+    assert is_performance(doubtful, replace(unchanged, tempo=1.003, steps=2.0))
+    assert not is_performance(doubtful, replace(unchanged, tempo=1.01))
+    assert not is_performance(doubtful, replace(unchanged, support=0.75))
+
+
 @pytest.mark.parametrize("speed", [0.9, 1.04, 1.2])
 def test_another_performance_made_faster_is_not_merged(
     work_index: FingerprintIndex, speed: float

@@ -85,7 +85,7 @@ def test_five_votes_are_found_among_thousands(shard: Shard) -> None:
 
 
 def test_one_line_is_one_candidate(shard: Shard) -> None:
-    """Though both grids of cells bring it up."""
+    """Though every grid of cells brings it up."""
     found = asked(shard, [(0, votes_on_a_line(shard, 0, 1.2, -40, count=40))])
     tempos: NDArray[np.float64] = np.array([one.tempo for one in found])
     assert (np.abs(tempos / 1.2 - 1) < 0.01).sum() == 1

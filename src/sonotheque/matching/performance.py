@@ -21,6 +21,7 @@ from sonotheque.matching.landmarks import (
     pairs_near,
     ticks_and_steps,
 )
+from sonotheque.matching.warp import QUARTERS
 
 _REACH_TICKS, _REACH_STEPS = 16, 3
 """Pairs within these say how far landmarks are from the line, and how many are there by chance."""
@@ -46,7 +47,8 @@ of that half at another speed 3 are below the second, and 2 were not found; of 7
 of the scores that were made faster or slower, 1 is above. Of 942 copies of 119 files of it that are
 unchanged in time 2 are below the third; of 576 performances of 16 of the scores one that kept the
 tempo had 0.22, which would have been joined with the recording."""
-_UNCHANGED_TEMPO, _UNCHANGED_CENTS = 0.004, 12.0
+TEMPO_SAME, CENTS_SAME = 0.004, 50 / QUARTERS
+"""Within these a copy is not called modified: clocks differ by as much."""
 
 
 class Scatter(NamedTuple):
@@ -78,7 +80,7 @@ def is_performance(scatter: Scatter, alignment: Alignment) -> bool:
     """
     cents = alignment.steps * CENTS_PER_STEP
     unlike_cents = abs(cents - 1_200 * float(np.log2(alignment.tempo)))
-    is_unchanged = abs(alignment.tempo - 1) <= _UNCHANGED_TEMPO and abs(cents) <= _UNCHANGED_CENTS
+    is_unchanged = abs(alignment.tempo - 1) <= TEMPO_SAME and abs(cents) <= CENTS_SAME
     is_by_speed = unlike_cents <= _BY_SPEED_CENTS and abs(cents) >= _SPEED_CENTS_MIN
     log_odds = (
         _CONSTANT

@@ -37,7 +37,7 @@ from sonotheque.matching.landmarks import (
     are_landmarks,
     ticks_and_steps,
 )
-from sonotheque.matching.performance import is_performance, scatter
+from sonotheque.matching.performance import CENTS_SAME, TEMPO_SAME, is_performance, scatter
 from sonotheque.matching.quints import octaves_and_steps, quints_of
 from sonotheque.matching.sampling import sampled
 from sonotheque.matching.shard import Entry, Shard
@@ -62,8 +62,8 @@ _SAME_COVER_MIN = 0.8
 _ENDS_APART_MAX_MS = 3_000
 _STEPS_PER_QUARTER = 100 / QUARTERS / CENTS_PER_STEP
 _TICKS_PER_HOP = HOP_MS / TICK_MS
-_TEMPO_SAME, _PITCH_SAME_CENTS = 0.004, 12
-"""Within these a copy is not called modified: clocks differ by as much."""
+_BY_SPEED_CENTS = 12
+"""A copy that is so nearly as much higher as it is faster is said to be at another speed."""
 _CLOSER_WORDS_MAX = 6_000
 """12 minutes: what is longer has words enough."""
 _BITS = np.uint32(1) << np.arange(32, dtype=np.uint32)
@@ -309,7 +309,7 @@ def _weighed(query: Query, candidate: Candidate, entry: Entry) -> Judged | None:
     if alignment and is_hint(alignment):
         tempo, steps, start = alignment.tempo, alignment.steps, alignment.offset_ticks
     quarters = round(steps / _STEPS_PER_QUARTER)
-    changed = abs(tempo - 1) > _TEMPO_SAME or quarters != 0
+    changed = abs(tempo - 1) > TEMPO_SAME or quarters != 0
     if not changed:
         tempo, rows = 1.0, [query.words]
     else:
@@ -349,7 +349,7 @@ def _match(judged: Judged, query_ms: int) -> Match:
     most of both; otherwise the shorter of the two is called a part of the longer."""
     tempo, alignment = judged.tempo, judged.alignment
     cents = alignment.steps * CENTS_PER_STEP if alignment else 0.0
-    changed = tempo != 1 or abs(cents) > 50 / QUARTERS
+    changed = tempo != 1 or abs(cents) > CENTS_SAME
     offset_ms = round(judged.offset * HOP_MS / tempo)
     recording_ms = round(judged.entry.duration_ms / tempo)
     shorter_ms, longer_ms = sorted((query_ms, recording_ms))
@@ -366,7 +366,7 @@ def _match(judged: Judged, query_ms: int) -> Match:
         kind = MatchKind.EXCERPT
     else:
         kind = MatchKind.CONTAINS
-    by_speed = abs(cents - 1_200 * float(np.log2(tempo))) <= _PITCH_SAME_CENTS
+    by_speed = abs(cents - 1_200 * float(np.log2(tempo))) <= _BY_SPEED_CENTS
     return Match(
         recording=RecordingId(to_crockford(judged.entry.number)),
         kind=kind,
